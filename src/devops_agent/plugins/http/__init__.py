@@ -1,0 +1,1 @@
+"""HTTP: checks of health endpoints, and allow-listed outgoing calls as actions."""
