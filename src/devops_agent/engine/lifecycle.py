@@ -1,0 +1,58 @@
+"""The only writer of an incident's status: every move is legal, compared-and-set, and told in the timeline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from devops_agent.model.incident import MOVES, Incident, Status
+from devops_agent.store import events, incidents
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from devops_agent.store.rows import Rows
+
+
+class IllegalMoveError(Exception):
+    """An incident cannot go from where it is to where it was sent."""
+
+
+def move(  # noqa: PLR0913 — a move names what it does and why
+    rows: Rows,
+    incident: Incident,
+    to: Status,
+    *,
+    reason: str,
+    now: datetime,
+    actor: str = "agent",
+    next_steps: Sequence[str] = (),
+    **data: object,
+) -> Incident:
+    """Move an incident and tell why; the returned one is the permission to act.
+
+    Raises:
+        IllegalMoveError: there is no such move.
+        StaleError: somebody else moved it in between.
+
+    """
+    if to is incident.status:
+        return incident
+    if to not in MOVES[incident.status]:
+        allowed = ", ".join(sorted(status.value for status in MOVES[incident.status]))
+        message = f"{incident.id} cannot go from {incident.status.value} to {to.value}; from there: {allowed}"
+        raise IllegalMoveError(message)
+    moved = incidents.move(rows, incident, to, reason=reason, next_steps=next_steps, now=now)
+    events.add(
+        rows,
+        to.value,
+        reason,
+        at=now,
+        incident=incident.id,
+        target=incident.target,
+        actor=actor,
+        was=incident.status.value,
+        **({"next_steps": list(next_steps)} if next_steps else {}),
+        **data,
+    )
+    return moved

@@ -1,0 +1,46 @@
+"""What was seen: readings and states, with where and when."""
+
+from datetime import datetime, timedelta
+
+from devops_agent.model.fact import Fact
+
+
+class Evidence(Fact, kw_only=True):
+    """Something seen, that claims can cite by id."""
+
+    id: str = ""
+    """Given by the store when it is kept with an incident (`EV-12`); empty before."""
+    source: str
+    """The plugin that saw it."""
+    name: str
+    """What was looked at: `health`, `memory_percent`, `latency_ms`, `tcp`, `dns`, `state`."""
+    query: str = ""
+    """How it was asked, so that a person can ask again."""
+    value: bool | int | float | str | None = None
+    unit: str = ""
+    at: datetime
+    window: timedelta | None = None
+    says: str = ""
+    """One sentence for people."""
+
+
+class State(Fact, kw_only=True):
+    """What a plugin sees of a target that it can act on."""
+
+    exists: bool
+    running: bool | None = None
+    healthy: bool | None = None
+    """The plugin's own health word (Docker's HEALTHCHECK), None when it has none."""
+    starting: bool = False
+    since: datetime | None = None
+    """When the running instance started."""
+    pid: int | None = None
+    instance: str = ""
+    """Names this very instance: container id, pid with start time."""
+    image: str = ""
+    exit_code: int | None = None
+    oom_killed: bool = False
+    restarts: int | None = None
+    replicas: int | None = None
+    says: str = ""
+    extra: dict[str, str] = {}

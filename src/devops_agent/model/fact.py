@@ -1,0 +1,35 @@
+"""The one base of all facts, and the one way to write a fact as JSON and read it back."""
+
+from typing import Any, Self, TypeVar, dataclass_transform
+
+import msgspec
+
+T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
+class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something that was so: keyword-only, never changed, replaced by `with_`."""
+
+    def with_(self, **changes: Any) -> Self:  # noqa: ANN401 — a field may have any type
+        """Return a copy in which the named fields have other values."""
+        return msgspec.structs.replace(self, **changes)
+
+
+_ENCODER = msgspec.json.Encoder(order="deterministic")
+
+
+def to_json(value: object) -> str:
+    """Write facts, enums, datetimes, plain dicts and lists as JSON with keys in a fixed order (digests rest on it)."""
+    return _ENCODER.encode(value).decode()
+
+
+def from_json(text: str | bytes, kind: type[T]) -> T:
+    """Read JSON as `kind`.
+
+    Raises:
+        msgspec.ValidationError: the text is JSON of another shape.
+        msgspec.DecodeError: the text is no JSON.
+
+    """
+    return msgspec.json.decode(text, type=kind)

@@ -1,0 +1,135 @@
+"""The timeline: append-only and hash-chained, so that incident histories and the audit log are views of one record."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from devops_agent.model.event import Event
+from devops_agent.model.fact import to_json
+from devops_agent.store.rows import Row, Rows, from_us, to_us
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+GENESIS = "0" * 64
+_COLUMNS = "seq, at, incident, target, kind, actor, says, data_json, hash"
+
+
+def add(  # noqa: PLR0913 — an event has these parts
+    rows: Rows,
+    kind: str,
+    says: str,
+    *,
+    at: datetime,
+    incident: str = "",
+    target: str = "",
+    actor: str = "agent",
+    **data: Any,  # noqa: ANN401 — whatever JSON can hold
+) -> int:
+    """Append an event and return its number; `data` holds what a program wants to read (ids, figures)."""
+    last = rows.one("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1")
+    seq, previous = (int(last["seq"]) + 1, str(last["hash"])) if last else (1, GENESIS)
+    values: dict[str, Any] = {
+        "seq": seq,
+        "at": to_us(at),
+        "incident": incident,
+        "target": target,
+        "kind": kind,
+        "actor": actor,
+        "says": _storable(says),
+        "data_json": _storable(to_json(data)),
+    }
+    rows.run(
+        f"INSERT INTO events ({_COLUMNS})"
+        " VALUES (:seq, :at, :incident, :target, :kind, :actor, :says, :data_json, :hash)",
+        **values,
+        hash=_link(previous, values),
+    )
+    return seq
+
+
+def of_incident(rows: Rows, incident: str, *, after: int = 0, limit: int = 1_000) -> list[Event]:
+    """Return an incident's history in order."""
+    return [
+        _event(row)
+        for row in rows.all(
+            f"SELECT {_COLUMNS} FROM events WHERE incident = :incident AND seq > :after ORDER BY seq LIMIT :limit",
+            incident=incident,
+            after=after,
+            limit=limit,
+        )
+    ]
+
+
+def after(rows: Rows, seq: int, *, limit: int = 200) -> list[Event]:
+    """Return everything that came after event `seq`, in order."""
+    return [
+        _event(row)
+        for row in rows.all(
+            f"SELECT {_COLUMNS} FROM events WHERE seq > :seq ORDER BY seq LIMIT :limit", seq=seq, limit=limit
+        )
+    ]
+
+
+def latest(rows: Rows, *, before: int = 2**62, limit: int = 100) -> list[Event]:
+    """Return the newest events first, those older than `before` only."""
+    return [
+        _event(row)
+        for row in rows.all(
+            f"SELECT {_COLUMNS} FROM events WHERE seq < :before ORDER BY seq DESC LIMIT :limit",
+            before=before,
+            limit=limit,
+        )
+    ]
+
+
+def head(rows: Rows) -> tuple[int, str]:
+    """Return number and hash of the newest event: noted elsewhere, it proves later that nothing was cut off."""
+    row = rows.one("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1")
+    return (int(row["seq"]), str(row["hash"])) if row else (0, GENESIS)
+
+
+def broken_link(rows: Rows) -> tuple[int, str] | None:
+    """Walk the chain; return (number, what is wrong) of the first event that was altered, removed or slipped in."""
+    expected, previous = 1, GENESIS
+    for row in _walk(rows):
+        if row["seq"] != expected:
+            return expected, f"event {expected} is missing"
+        values = {name: row[name] for name in ("seq", "at", "incident", "target", "kind", "actor", "says", "data_json")}
+        if _link(previous, values) != row["hash"]:
+            return expected, f"event {expected} is not what was written"
+        expected, previous = expected + 1, str(row["hash"])
+    return None
+
+
+def _walk(rows: Rows) -> Iterator[Row]:
+    seq = 0
+    while page := rows.all(f"SELECT {_COLUMNS} FROM events WHERE seq > :seq ORDER BY seq LIMIT 1000", seq=seq):
+        yield from page
+        seq = int(page[-1]["seq"])
+
+
+def _link(previous: str, values: dict[str, Any]) -> str:
+    return hashlib.sha256(previous.encode() + msgspec.json.encode(values, order="sorted")).hexdigest()
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL keeps no NUL in a text, and neither keeps half a surrogate pair."""
+    return text.replace("\x00", "␀").replace("\\u0000", "␀").encode("utf-8", "replace").decode()
+
+
+def _event(row: Row) -> Event:
+    return Event(
+        seq=row["seq"],
+        at=from_us(row["at"]),
+        incident=row["incident"],
+        target=row["target"],
+        kind=row["kind"],
+        actor=row["actor"],
+        says=row["says"],
+        data=msgspec.json.decode(row["data_json"]),
+    )
