@@ -1,0 +1,1 @@
+"""Market predictor: a small service and worker to watch, to break and to see healed."""
