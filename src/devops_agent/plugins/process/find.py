@@ -1,0 +1,166 @@
+"""Finds the process that a target means: by its pid file, by its arguments, or by the marks that a start left on it.
+
+A process that the agent starts carries two variables in its environment, which its children inherit and which can be
+read back from /proc for as long as it lives: they survive a kill -9 of the agent.
+"""
+
+from __future__ import annotations
+
+import os
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from devops_agent.model.identity import Identity
+from devops_agent.model.target import Target
+from devops_agent.plugins.process import table
+from devops_agent.plugins.process.config import Options
+from devops_agent.plugins.process.table import Process
+from devops_agent.ports import PluginError
+
+TARGET_MARK = "DEVOPS_AGENT_TARGET"
+"""Environment variable that holds the target's name. Whoever starts a service may set it, so that it is found."""
+KEY_MARK = "DEVOPS_AGENT_KEY"
+"""Environment variable that holds the key of the execution that started it."""
+
+_WRITTEN_AFTER = 2.0
+"""Seconds by which the time of a pid file may lie before the start of its process: boot time is known to a second."""
+_INTERPRETERS = ("python", "pypy", "sh", "bash", "dash", "node", "java", "perl", "ruby", "php", "env", "busybox")
+
+
+class Finder:
+    """Remembers which process each target was last found to be, so that a look costs one read while it lives."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Process] = {}
+        self._booted = table.boot_time()
+
+    def find(self, target: Target, options: Options) -> Process | None:
+        """Return the target's main process; a dead one that nobody has reaped only when there is no other.
+
+        Raises:
+            PluginError: more than one process matches.
+
+        """
+        known = self._known.get(target.name)
+        now = table.look_up(known.pid) if known else None
+        if known and (now is None or now.started != known.started):
+            now = None
+        if now is None or not now.alive:
+            now = self._search(target, options) or now
+        self.remember(target, now)
+        return now
+
+    def remember(self, target: Target, process: Process | None) -> None:
+        """Take it as known which process the target is."""
+        if process is None:
+            self._known.pop(target.name, None)
+        else:
+            self._known[target.name] = process
+
+    def since(self, process: Process) -> float:
+        """Return when it started, in seconds since 1970; the same for one process however often it is asked."""
+        return self._booted + process.started_seconds
+
+    def _search(self, target: Target, options: Options) -> Process | None:
+        if options.pid_file:
+            return self._by_pid_file(Path(options.pid_file))
+        if options.match:
+            return _by_arguments(target, options.match)
+        return main_of(marked(target.name))
+
+    def _by_pid_file(self, path: Path) -> Process | None:
+        try:
+            process = table.look_up(int(path.read_text().split()[0]))
+            written = path.stat().st_mtime
+        except (OSError, ValueError, IndexError):
+            return None
+        # A file older than the process was left behind by a former one that had the same number.
+        if process is None or self.since(process) > written + _WRITTEN_AFTER:
+            return None
+        return process
+
+
+def marked(name: str) -> list[Process]:
+    """Return the living processes of this user that carry the target's mark, oldest first."""
+    mark = f"{TARGET_MARK}={name}".encode()
+    found = [
+        process
+        for pid in table.pids()
+        if table.owner(pid) == os.geteuid()
+        and mark in table.raw_environment(pid).split(b"\0")
+        and (process := table.look_up(pid)) is not None
+        and process.alive
+    ]
+    return sorted(found, key=lambda process: (process.started, process.pid))
+
+
+def main_of(processes: list[Process]) -> Process | None:
+    """Return the one that the others descend from; None when its former children are all that is left."""
+    those = {process.pid for process in processes}
+    for process in processes:
+        if process.parent in those:
+            continue
+        leader = process if process.session == process.pid else table.look_up(process.session)
+        if leader is not None and leader.alive:
+            return process
+    return None
+
+
+def family(target: Target, main: Process | None) -> list[Process]:
+    """Return the descendants of `main` in its session, and what former instances left behind; without `main`."""
+    found = {process.pid: process for process in marked(target.name)}
+    if main is None:
+        return list(found.values())
+    for pid in table.descendants(main.pid):
+        process = table.look_up(pid)
+        if process is not None and process.alive and process.session == main.session:
+            found[pid] = process
+    found.pop(main.pid, None)
+    return list(found.values())
+
+
+def identity(target: Target, options: Options, main: Process | None) -> Identity:
+    """Return names, process ids and listening ports of what runs, and the names that would run."""
+    names = {target.name, target.ref, *_names(options.command)} - {""}
+    pids = {process.pid for process in family(target, main)}
+    if main is not None and main.alive:
+        pids.add(main.pid)
+        names |= _names(table.argv(main.pid)) | _names((table.program(main.pid),))
+    return Identity(names=frozenset(names), pids=frozenset(pids), ports=table.listening_ports(pids))
+
+
+def _by_arguments(target: Target, patterns: tuple[str, ...]) -> Process | None:
+    found = {}
+    for pid in table.pids():
+        if _matches(table.argv(pid), patterns) and (process := table.look_up(pid)) is not None and process.alive:
+            found[pid] = process
+    mains = [process for process in found.values() if process.parent not in found]
+    if len(mains) > 1:
+        numbers = ", ".join(str(process.pid) for process in mains)
+        raise PluginError(
+            f"cannot tell which process {target.name} is: {numbers} match (targets[{target.name}].options.match)",
+            retryable=False,
+        )
+    return mains[0] if mains else None
+
+
+def _matches(argv: tuple[str, ...], patterns: tuple[str, ...]) -> bool:
+    if not argv:
+        return False
+    if patterns[-1] == "...":
+        patterns = patterns[:-1]
+        argv = argv[: len(patterns)]
+    if len(argv) != len(patterns):
+        return False
+    program = argv[0] if "/" in patterns[0] else argv[0].rpartition("/")[2]
+    return all(fnmatchcase(given, pattern) for given, pattern in zip((program, *argv[1:]), patterns, strict=True))
+
+
+def _names(argv: tuple[str, ...]) -> set[str]:
+    """Return the names a command is known by: its program, and what an interpreter runs; interpreters say nothing."""
+    for given in argv:
+        name = given.rpartition("/")[2]
+        if not name or given.startswith("-") or name.rstrip("0123456789.") in _INTERPRETERS:
+            continue
+        return {name, name.removesuffix(".py")}
+    return set()
