@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from devops_agent.kit import proc
 from devops_agent.kit.testing import ActuatorContract, OpenGuardian, StrictGuardian
 from devops_agent.model.action import Effect, Step
 from devops_agent.model.evidence import State
 from devops_agent.model.identity import Identity, Protected
 from devops_agent.model.target import Target
-from devops_agent.plugins.process import table
 from devops_agent.plugins.process.actuator import ProcessActuator
 from devops_agent.plugins.process.find import TARGET_MARK
 from devops_agent.plugins.process.grip import Grip
@@ -48,11 +48,11 @@ class TestProcessActuator(ActuatorContract):
 async def test_a_started_process_is_no_part_of_the_agent(idle: Target, actuator: ProcessActuator) -> None:
     await actuator.execute(START, target=idle, key="k")
     state = await actuator.observe(idle)
-    process = table.look_up(state.pid or 0)
+    process = proc.look_up(state.pid or 0)
     assert process is not None
     assert process.session == process.pid
-    assert set(table.open_files(process.pid)) == {"/dev/null"}
-    assert set(table.environment(process.pid)) == {"PATH", "LANG", TARGET_MARK, "DEVOPS_AGENT_KEY"}
+    assert set(proc.open_files(process.pid)) == {"/dev/null"}
+    assert set(proc.environment(process.pid)) == {"PATH", "LANG", TARGET_MARK, "DEVOPS_AGENT_KEY"}
 
 
 async def test_a_process_lives_on_when_the_actuator_is_closed(idle: Target, make: Make) -> None:
@@ -89,7 +89,7 @@ async def test_a_hung_process_runs_but_is_not_healthy_and_can_be_restarted(
     await actuator.execute(START, target=idle, key="1")
     pid = (await actuator.observe(idle)).pid or 0
     os.kill(pid, signal.SIGSTOP)
-    while not (process := table.look_up(pid)) or not process.stopped:
+    while not (process := proc.look_up(pid)) or not process.stopped:
         pass
     hung = await actuator.observe(idle)
     assert (hung.running, hung.healthy) == (True, False)
@@ -260,9 +260,9 @@ async def test_ports_and_program_names_of_the_real_process_are_what_the_guardian
 async def test_a_reused_number_is_never_signalled(idle: Target, actuator: ProcessActuator) -> None:
     await actuator.execute(START, target=idle, key="1")
     state: State = await actuator.observe(idle)
-    process = table.look_up(state.pid or 0)
+    process = proc.look_up(state.pid or 0)
     assert process is not None
-    former = table.Process(
+    former = proc.Process(
         pid=process.pid, parent=1, session=1, state="S", started=process.started - 1, flags=0, cpu=0, rss_bytes=0
     )
     with pytest.raises(ProcessLookupError):
@@ -281,10 +281,10 @@ def _when_written(path: Path) -> str:
 
 
 def _when_begun(pid: int) -> None:
-    while not table.argv(pid):
+    while not proc.argv(pid):
         pass
 
 
 def _when_dead(pid: int) -> None:
-    while (process := table.look_up(pid)) is not None and process.alive:
+    while (process := proc.look_up(pid)) is not None and process.alive:
         pass

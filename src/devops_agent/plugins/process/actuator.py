@@ -13,18 +13,18 @@ import signal
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 
+from devops_agent.kit import proc
 from devops_agent.kit.once import Once
+from devops_agent.kit.proc import Process
 from devops_agent.kit.tools import Tools, settings
 from devops_agent.model.action import Action, Blast, Effect, Param, Result, Risk, Step
 from devops_agent.model.evidence import State
 from devops_agent.model.identity import Identity
 from devops_agent.model.target import Target
-from devops_agent.plugins.process import table
 from devops_agent.plugins.process.children import Children, last_words, tail
 from devops_agent.plugins.process.config import Config, Options, options
 from devops_agent.plugins.process.find import KEY_MARK, Finder, family, identity
-from devops_agent.plugins.process.grip import Grip, grasp, refuse_by_nature
-from devops_agent.plugins.process.table import Process
+from devops_agent.plugins.process.grip import Grip, grasp
 from devops_agent.ports import PluginError
 
 _STAYS_UP = 0.05
@@ -217,7 +217,7 @@ class ProcessActuator:
 
     async def _refuse(self, target: Target, step: Step, main: Process | None) -> None:
         if main is not None:
-            refuse_by_nature(main)
+            proc.refuse_by_nature(main)
         self._tools.guardian.refuse(await self.identify(target, step=step))
 
     async def _end(self, target: Target, main: Process, chosen: Options, step: Step) -> str:
@@ -270,7 +270,7 @@ def _real_paths(*paths: str) -> frozenset[str]:
 
 
 def _started_under(process: Process, key: str) -> bool:
-    return bool(key) and table.environment(process.pid).get(KEY_MARK) == key
+    return bool(key) and proc.environment(process.pid).get(KEY_MARK) == key
 
 
 def _signal(word: str) -> signal.Signals:

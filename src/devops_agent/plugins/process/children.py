@@ -7,13 +7,13 @@ import os
 import subprocess
 from pathlib import Path
 
+from devops_agent.kit import proc
+from devops_agent.kit.proc import Process
 from devops_agent.kit.process import clean_environment
 from devops_agent.model.target import Target
-from devops_agent.plugins.process import table
 from devops_agent.plugins.process.config import Options
 from devops_agent.plugins.process.find import KEY_MARK, TARGET_MARK
 from devops_agent.plugins.process.grip import Grip
-from devops_agent.plugins.process.table import Process
 from devops_agent.ports import PluginError
 
 _LAST_BYTES = 4_000
@@ -56,7 +56,7 @@ class Children:
         finally:
             os.close(output)
         # Nobody else reaps it, so its entry is there even if it is dead already.
-        process = table.look_up(child.pid)
+        process = proc.look_up(child.pid)
         if process is None:
             raise PluginError(f"cannot start {target.name}: it was gone at once")
         grip = Grip(process)

@@ -10,11 +10,11 @@ import os
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from devops_agent.kit import proc
+from devops_agent.kit.proc import Process
 from devops_agent.model.identity import Identity
 from devops_agent.model.target import Target
-from devops_agent.plugins.process import table
 from devops_agent.plugins.process.config import Options
-from devops_agent.plugins.process.table import Process
 from devops_agent.ports import PluginError
 
 TARGET_MARK = "DEVOPS_AGENT_TARGET"
@@ -24,7 +24,6 @@ KEY_MARK = "DEVOPS_AGENT_KEY"
 
 _WRITTEN_AFTER = 2.0
 """Seconds by which the time of a pid file may lie before the start of its process: boot time is known to a second."""
-_INTERPRETERS = ("python", "pypy", "sh", "bash", "dash", "node", "java", "perl", "ruby", "php", "env", "busybox")
 
 
 class Finder:
@@ -32,7 +31,7 @@ class Finder:
 
     def __init__(self) -> None:
         self._known: dict[str, Process] = {}
-        self._booted = table.boot_time()
+        self._booted = proc.boot_time()
 
     def find(self, target: Target, options: Options) -> Process | None:
         """Return the target's main process; a dead one that nobody has reaped only when there is no other.
@@ -42,7 +41,7 @@ class Finder:
 
         """
         known = self._known.get(target.name)
-        now = table.look_up(known.pid) if known else None
+        now = proc.look_up(known.pid) if known else None
         if known and (now is None or now.started != known.started):
             now = None
         if now is None or not now.alive:
@@ -70,7 +69,7 @@ class Finder:
 
     def _by_pid_file(self, path: Path) -> Process | None:
         try:
-            process = table.look_up(int(path.read_text().split()[0]))
+            process = proc.look_up(int(path.read_text().split()[0]))
             written = path.stat().st_mtime
         except (OSError, ValueError, IndexError):
             return None
@@ -85,10 +84,10 @@ def marked(name: str) -> list[Process]:
     mark = f"{TARGET_MARK}={name}".encode()
     found = [
         process
-        for pid in table.pids()
-        if table.owner(pid) == os.geteuid()
-        and mark in table.raw_environment(pid).split(b"\0")
-        and (process := table.look_up(pid)) is not None
+        for pid in proc.pids()
+        if proc.owner(pid) == os.geteuid()
+        and mark in proc.raw_environment(pid).split(b"\0")
+        and (process := proc.look_up(pid)) is not None
         and process.alive
     ]
     return sorted(found, key=lambda process: (process.started, process.pid))
@@ -100,7 +99,7 @@ def main_of(processes: list[Process]) -> Process | None:
     for process in processes:
         if process.parent in those:
             continue
-        leader = process if process.session == process.pid else table.look_up(process.session)
+        leader = process if process.session == process.pid else proc.look_up(process.session)
         if leader is not None and leader.alive:
             return process
     return None
@@ -111,8 +110,8 @@ def family(target: Target, main: Process | None) -> list[Process]:
     found = {process.pid: process for process in marked(target.name)}
     if main is None:
         return list(found.values())
-    for pid in table.descendants(main.pid):
-        process = table.look_up(pid)
+    for pid in proc.descendants(main.pid):
+        process = proc.look_up(pid)
         if process is not None and process.alive and process.session == main.session:
             found[pid] = process
     found.pop(main.pid, None)
@@ -121,18 +120,17 @@ def family(target: Target, main: Process | None) -> list[Process]:
 
 def identity(target: Target, options: Options, main: Process | None) -> Identity:
     """Return names, process ids and listening ports of what runs, and the names that would run."""
-    names = {target.name, target.ref, *_names(options.command)} - {""}
+    names = {target.name, target.ref, *proc.names_of(options.command)}
     pids = {process.pid for process in family(target, main)}
     if main is not None and main.alive:
         pids.add(main.pid)
-        names |= _names(table.argv(main.pid)) | _names((table.program(main.pid),))
-    return Identity(names=frozenset(names), pids=frozenset(pids), ports=table.listening_ports(pids))
+    return proc.recognise(pids, names=names)
 
 
 def _by_arguments(target: Target, patterns: tuple[str, ...]) -> Process | None:
     found = {}
-    for pid in table.pids():
-        if _matches(table.argv(pid), patterns) and (process := table.look_up(pid)) is not None and process.alive:
+    for pid in proc.pids():
+        if _matches(proc.argv(pid), patterns) and (process := proc.look_up(pid)) is not None and process.alive:
             found[pid] = process
     mains = [process for process in found.values() if process.parent not in found]
     if len(mains) > 1:
@@ -154,13 +152,3 @@ def _matches(argv: tuple[str, ...], patterns: tuple[str, ...]) -> bool:
         return False
     program = argv[0] if "/" in patterns[0] else argv[0].rpartition("/")[2]
     return all(fnmatchcase(given, pattern) for given, pattern in zip((program, *argv[1:]), patterns, strict=True))
-
-
-def _names(argv: tuple[str, ...]) -> set[str]:
-    """Return the names a command is known by: its program, and what an interpreter runs; interpreters say nothing."""
-    for given in argv:
-        name = given.rpartition("/")[2]
-        if not name or given.startswith("-") or name.rstrip("0123456789.") in _INTERPRETERS:
-            continue
-        return {name, name.removesuffix(".py")}
-    return set()

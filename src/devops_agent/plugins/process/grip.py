@@ -7,10 +7,8 @@ import os
 import signal
 from collections.abc import Callable
 
-from devops_agent.model.identity import Identity, Protected
-from devops_agent.plugins.process import table
-from devops_agent.plugins.process.table import Process
-from devops_agent.ports import Untouchable
+from devops_agent.kit import proc
+from devops_agent.kit.proc import Process
 
 
 class Grip:
@@ -27,7 +25,7 @@ class Grip:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._fd = os.pidfd_open(process.pid)
         # From here on the descriptor stands for one process for good: see whether it is the one that was meant.
-        now = table.look_up(process.pid)
+        now = proc.look_up(process.pid)
         if now is None or now.started != process.started:
             self.close()
             raise ProcessLookupError(f"process {process.instance} is gone")
@@ -75,31 +73,10 @@ def grasp(processes: list[Process]) -> list[Grip]:
     """Take hold of those that still live and may be touched."""
     grips = []
     for process in processes:
-        if why_untouchable(process):
+        if proc.why_untouchable(process):
             continue
         try:
             grips.append(Grip(process))
         except ProcessLookupError:
             continue
     return grips
-
-
-def refuse_by_nature(process: Process) -> None:
-    """Raise Untouchable for what no guardian has to be asked about: init, the kernel, ourselves and our parents."""
-    if why := why_untouchable(process):
-        what = f"process {process.pid}"
-        raise Untouchable(Protected(what=what, why=why, is_=Identity(pids=frozenset({process.pid}))))
-
-
-def why_untouchable(process: Process) -> str:
-    """Return why a process is never acted on; empty when it may be."""
-    if process.pid == 1:
-        return "it is the first process, that all others hang on"
-    if process.kernel:
-        return "it is part of the kernel"
-    own = os.getpid()
-    if process.pid == own:
-        return "it is the agent itself"
-    if process.pid in table.ancestors(own):
-        return "the agent runs under it"
-    return ""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
+from devops_agent.kit import proc
+from devops_agent.kit.proc import Process
 from devops_agent.kit.tools import Tools, settings
 from devops_agent.model.evidence import Evidence
 from devops_agent.model.target import Target
-from devops_agent.plugins.process import table
 from devops_agent.plugins.process.config import Config, Options, options
 from devops_agent.plugins.process.find import Finder
-from devops_agent.plugins.process.table import Process
 from devops_agent.ports import PluginError
 
 _MB = 1_000_000
@@ -50,8 +50,8 @@ class ProcessProbe:
         return [_seen("state", word, now, says=says), *self._readings(target, chosen, main, now)]
 
     def _readings(self, target: Target, chosen: Options, main: Process, now: datetime) -> Iterator[Evidence]:
-        everyone = [main.pid, *table.descendants(main.pid)]
-        seen = [process for pid in everyone if (process := table.look_up(pid)) is not None]
+        everyone = [main.pid, *proc.descendants(main.pid)]
+        seen = [process for pid in everyone if (process := proc.look_up(pid)) is not None]
         rss = sum(process.rss_bytes for process in seen) / _MB
         yield _seen("rss_mb", round(rss, 1), now, unit="MB")
         if chosen.memory_limit_mb:
@@ -59,7 +59,7 @@ class ProcessProbe:
         cpu = sum(process.cpu_seconds for process in seen)
         if (percent := self._cpu_percent(target, main, cpu)) is not None:
             yield _seen("cpu_percent", round(percent, 1), now, unit="%")
-        yield _seen("open_files", sum(len(table.open_files(pid)) for pid in everyone), now)
+        yield _seen("open_files", sum(len(proc.open_files(pid)) for pid in everyone), now)
 
     def _cpu_percent(self, target: Target, main: Process, cpu: float) -> float | None:
         seconds = self._tools.clock.monotonic()

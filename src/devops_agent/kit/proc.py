@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from devops_agent.model.identity import Identity, Protected
+from devops_agent.ports import Untouchable
 
 PROC = Path("/proc")
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -13,6 +16,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 _KERNEL_THREAD = 0x00200000
 """PF_KTHREAD in include/linux/sched.h."""
 _LISTEN = "0A"
+_INTERPRETERS = ("python", "pypy", "sh", "bash", "dash", "node", "java", "perl", "ruby", "php", "env", "busybox")
 _GONE = (FileNotFoundError, ProcessLookupError, PermissionError)
 
 
@@ -198,6 +202,45 @@ def boot_time() -> float:
         if line.startswith("btime "):
             return float(line.split()[1])
     return 0.0
+
+
+def recognise(pids: set[int], *, names: Iterable[str] = ()) -> Identity:
+    """Return the identity of running processes: `names`, their programs' names, their numbers and listening ports."""
+    known = set(names)
+    for pid in pids:
+        known |= names_of(argv(pid)) | names_of((program(pid),))
+    return Identity(names=frozenset(known - {""}), pids=frozenset(pids), ports=listening_ports(pids))
+
+
+def names_of(command: tuple[str, ...]) -> set[str]:
+    """Return the names a command is known by: its program, or what an interpreter runs; interpreters say nothing."""
+    for given in command:
+        name = given.rpartition("/")[2]
+        if not name or given.startswith("-") or name.rstrip("0123456789.") in _INTERPRETERS:
+            continue
+        return {name, name.removesuffix(".py")}
+    return set()
+
+
+def refuse_by_nature(process: Process) -> None:
+    """Raise Untouchable for what no guardian has to be asked about: init, the kernel, ourselves and our parents."""
+    if why := why_untouchable(process):
+        what = f"process {process.pid}"
+        raise Untouchable(Protected(what=what, why=why, is_=Identity(pids=frozenset({process.pid}))))
+
+
+def why_untouchable(process: Process) -> str:
+    """Return why a process is never acted on; empty when it may be."""
+    if process.pid == 1:
+        return "it is the first process, that all others hang on"
+    if process.kernel:
+        return "it is part of the kernel"
+    own = os.getpid()
+    if process.pid == own:
+        return "it is the agent itself"
+    if process.pid in ancestors(own):
+        return "the agent runs under it"
+    return ""
 
 
 def _read(pid: int, name: str) -> bytes:
