@@ -1,4 +1,7 @@
-"""What people tell the agent: answers, pauses, silences, guidance, orders. Each is rows in one transaction, and an event."""
+"""What people tell the agent: answers, pauses, silences, guidance, orders.
+
+Each is rows in one transaction, and an event.
+"""
 
 from __future__ import annotations
 
@@ -156,7 +159,7 @@ def guide(rows: Rows, id_: str, *, runbook: str, by: str, comment: str, now: dat
 def order(  # noqa: PLR0913 — an order has these parts
     rows: Rows, *, target: str, step: Step, reason: str, by: str, now: datetime, version: str
 ) -> Incident:
-    """Open an incident whose plan is the one step that a person ordered; guard, journal and proof apply as to any plan."""
+    """Open an incident whose plan is the one step that a person ordered; guard, journal and proof apply as ever."""
     incident = incidents.open_(
         rows,
         target=target,

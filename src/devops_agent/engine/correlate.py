@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("devops_agent.alerts")
 
+_LONGEST = 200
+"""Characters of a stranger's name that count: PostgreSQL's indexes take no row of more than 2,700 bytes."""
+
 
 class Cause(Fact, kw_only=True):
     """What alerts have in common when they belong to one incident."""
@@ -56,8 +59,14 @@ class Grouping(Fact, kw_only=True):
 
 
 def assign(
-    rows: Rows, alerts: Sequence[Alert], *, directory: Directory, grouping: Grouping, silences: Sequence[Silence], now: datetime
-) -> Assigned:  # fmt: skip
+    rows: Rows,
+    alerts: Sequence[Alert],
+    *,
+    directory: Directory,
+    grouping: Grouping,
+    silences: Sequence[Silence],
+    now: datetime,
+) -> Assigned:
     """Write each firing alert with the incident it belongs to, opening incidents where there is none.
 
     `silences` are the windows of maintenance that are open; those that people set are read from the rows.
@@ -88,7 +97,8 @@ def _cause(alert: Alert, *, directory: Directory, grouping: Grouping) -> Cause:
     if target is not None:
         return Cause(target=target.name, group=group, known=True)
     # Alerts about something unknown have no cause in common but the rule that fired.
-    return Cause(target=name or alert.group_key or alert.fingerprint, group=f"{group}:{alert.name}", known=False)
+    stranger = name or alert.group_key or alert.fingerprint
+    return Cause(target=stranger[:_LONGEST], group=f"{group}:{alert.name}"[:_LONGEST], known=False)
 
 
 def _assign_group(  # noqa: PLR0913 — the parts of one assignment
@@ -118,6 +128,7 @@ def _assign_group(  # noqa: PLR0913 — the parts of one assignment
     elif incident.closed:
         incident = _reopen(rows, incident, lead, now=now)
         into.opened.append(incident)
+        _adopt_victims(rows, incident, directory=directory, now=now)
     else:
         _tell_joined(rows, incident, members, now=now, why="the same cause")
         _worsen(rows, incident, lead)

@@ -28,8 +28,12 @@ class Sorted(Fact, kw_only=True):
 
 
 def sort(rows: Rows, alerts: Sequence[Alert], *, watchdog: str) -> Sorted:
-    """Sort a batch against what is known; the same firing twice in one batch counts once, its last word holds."""
-    batch: dict[tuple[str, object], Alert] = {(alert.fingerprint, alert.starts_at): alert for alert in alerts}
+    """Sort a batch against what is known; the same firing twice in one batch counts once, and its end is final."""
+    batch: dict[tuple[str, object], Alert] = {}
+    for alert in alerts:
+        before = batch.get((alert.fingerprint, alert.starts_at))
+        if before is None or before.firing or not alert.firing:
+            batch[alert.fingerprint, alert.starts_at] = alert
     sorted_ = Sorted(firing=[], resolved=[], repeats=[], signs_of_life=[])
     for alert in batch.values():
         if alert.name in NO_INCIDENT or alert.name == watchdog:

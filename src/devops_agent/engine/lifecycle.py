@@ -37,7 +37,7 @@ def move(  # noqa: PLR0913 — a move names what it does and why
 
     """
     if to is incident.status:
-        return incident
+        return incidents.still(rows, incident)
     if to not in MOVES[incident.status]:
         allowed = ", ".join(sorted(status.value for status in MOVES[incident.status]))
         message = f"{incident.id} cannot go from {incident.status.value} to {to.value}; from there: {allowed}"

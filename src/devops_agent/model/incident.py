@@ -30,7 +30,7 @@ MOVES: dict[Status, frozenset[Status]] = {
     Status.ESCALATED: frozenset({Status.INVESTIGATING, Status.RESOLVED}),
     Status.RESOLVED: frozenset({Status.OPEN}),
 }
-"""From each status the ones that may follow. Reopening is a move too: the same cause came back while it was settling."""
+"""From each status the ones that may follow. Reopening is a move too: the same cause came back soon."""
 
 
 class Category(StrEnum):

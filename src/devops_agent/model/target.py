@@ -83,7 +83,7 @@ class Target(Fact, kw_only=True):
     start_period: timedelta = timedelta(seconds=30)
     """How long after a start failures do not count."""
     options: dict[str, object] = {}
-    """What the plugin needs beside the name: a process's command line and directory, a stop time-out, clean-up rules."""
+    """What the plugin needs beside the name: its command line, its directory, a stop time-out, clean-up rules."""
     found_by: str = "config"
 
     def known_as(self, name: str) -> bool:

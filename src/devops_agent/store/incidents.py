@@ -153,11 +153,23 @@ def move(
         resolved_at=to_us(now) if to is Status.RESOLVED else None,
     )
     if not changed:
-        message = f"{incident.id} is not {incident.status.value} any more"
-        raise StaleError(message)
+        raise StaleError(f"{incident.id} is not {incident.status.value} any more")
     moved = get(rows, incident.id)
     assert moved is not None  # noqa: S101 — just written
     return moved
+
+
+def still(rows: Rows, incident: Incident) -> Incident:
+    """Return the incident as it is now, if its status is still the one that `incident` has.
+
+    Raises:
+        StaleError: somebody moved it in between.
+
+    """
+    now_so = get(rows, incident.id)
+    if now_so is None or now_so.status is not incident.status:
+        raise StaleError(f"{incident.id} is not {incident.status.value} any more")
+    return now_so
 
 
 def describe(  # noqa: PLR0913 — each part may be changed alone
