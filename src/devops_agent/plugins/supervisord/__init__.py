@@ -1,0 +1,1 @@
+"""Programs under supervisord, over its XML-RPC interface."""
