@@ -88,10 +88,15 @@ class Step(Fact, kw_only=True):
     name: str
     """Stable within the plan: it names the journal entry."""
     action: str
+    """`plugin.verb`."""
     args: dict[str, Argument] = {}
+    """What the action takes."""
     timeout: timedelta = timedelta(seconds=60)
+    """How long the action itself may take."""
     retries: int = 0
+    """How often it is tried again when it fails."""
     proof: Proof = Proof()
+    """What shows that it worked; nothing: the action's own word."""
     undo: bool = False
     """Undo it when its proof fails, if the action can be undone."""
     only_if: str = ""

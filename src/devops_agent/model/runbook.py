@@ -23,8 +23,11 @@ class Runbook(Fact, kw_only=True):
     """An ordered list of steps, for people and machine alike. Arguments may hold placeholders such as `{target}`."""
 
     name: str
+    """Unique."""
     says: str
+    """One sentence on what is wrong and what is done about it."""
     match: Match
+    """Which incidents it is for."""
     steps: tuple[Step, ...] = ()
     """Empty: there is nothing a machine should do; tell people `advice`."""
     advice: tuple[str, ...] = ()

@@ -50,13 +50,21 @@ class Thresholds(Fact, kw_only=True):
     """Where a reading becomes a problem; None switches a rule off."""
 
     memory_percent: float | None = 80.0
+    """Memory in use."""
     disk_percent: float | None = 85.0
+    """Disk in use."""
     disk_cleanup_percent: float | None = 75.0
+    """Disk in use from which it is cleaned up."""
     cpu_percent: float | None = None
+    """Processor in use."""
     error_percent: float | None = 5.0
+    """Requests that fail."""
     latency_ms: float | None = 2000.0
+    """Milliseconds until an answer."""
     certificate_days: float | None = 14.0
+    """Days that a certificate has left: fewer are a problem."""
     log_growth_mb_per_minute: float | None = 50.0
+    """Megabytes that logs grow in a minute."""
 
 
 class Target(Fact, kw_only=True):
@@ -76,6 +84,7 @@ class Target(Fact, kw_only=True):
     min_healthy: float = 0.5
     """Share of the group's members, 0 to 1, that has to stay healthy while one is acted on."""
     labels: dict[str, str] = {}
+    """Of your own; runbooks may match them."""
     aliases: tuple[str, ...] = ()
     """Other names under which alerts may speak of it."""
     checks: tuple[Check, ...] = ()

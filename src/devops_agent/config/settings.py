@@ -1,0 +1,190 @@
+"""The settings as frozen structs: what `agent.yaml` may say, with defaults that work when it says nothing.
+
+The JSON Schema, the commented file that `devops-agent init` writes and `docs/reference/settings.md` are made from this
+module: field names, types, defaults and the docstring below each field.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from devops_agent.model.alert import SERVICE_LABELS
+from devops_agent.model.fact import Fact
+from devops_agent.model.target import Target, Thresholds, Trust
+
+
+class Flags(Fact, kw_only=True):
+    """The three switches, also settable by environment variables of exactly these names and while running."""
+
+    AUTONOMOUS_MONITORING_ENABLED: bool = True
+    """Watch targets. Off: only webhooks bring alerts."""
+    AUTO_REMEDIATION_ENABLED: bool = True
+    """Act. Off: monitoring only; the timeline says what would have been done."""
+    PAM_INTEGRATION_ENABLED: bool = False
+    """Write notices for the PAM assistant to the outbox."""
+
+
+class Web(Fact, kw_only=True):
+    """The process that listens."""
+
+    listen: str = "127.0.0.1:8484"
+    """`host:port`, or `unix:/path`. Port 0 takes a free one."""
+    metrics_open: bool = True
+    """Whether `/metrics` needs no token."""
+    max_body_bytes: int = 8_000_000
+    """Larger requests get 413."""
+    requests_per_minute: int = 600
+    """API calls a token or address may make in a minute; webhooks are not counted."""
+    max_pending_writes: int = 2_000
+    """Requests waiting for the disk before new ones get 503."""
+    public_url: str = ""
+    """How people reach the page; used for links in notices."""
+
+
+class Polling(Fact, kw_only=True):
+    """How often targets are looked at."""
+
+    well: timedelta = timedelta(seconds=30)
+    """From one look to the next while a target is well."""
+    trouble: timedelta = timedelta(seconds=10)
+    """The same while it is in trouble."""
+    timeout: timedelta = timedelta(seconds=5)
+    """How long one check may take, unless it says otherwise."""
+    jitter: float = 0.1
+    """Share of the interval, 0 to 0.5, by which polls are spread."""
+    rise: int = 2
+    """Good polls in a row before a target counts as well again."""
+    fall: int = 2
+    """Bad polls in a row before it counts as down; a state that the acting plugin reports as dead counts at once."""
+    concurrent: int = 64
+    """Polls under way at once."""
+    flapping_changes: int = 6
+    """Changes between well and down within `flapping_window` that count as flapping."""
+    flapping_window: timedelta = timedelta(minutes=15)
+    """Over how long changes are counted."""
+
+
+class Strikes(Fact, kw_only=True):
+    """When to stop trying."""
+
+    count: int = 3
+    """Plans on one target that may fail before people are called."""
+    window: timedelta = timedelta(hours=1)
+    """Over how long failures are counted."""
+
+
+class Breaker(Fact, kw_only=True):
+    """When to stop acting at all on an action and target that keep failing."""
+
+    failures: int = 3
+    """Failures in a row that open it."""
+    open_for: timedelta = timedelta(seconds=3600)
+    """How long nothing is then tried."""
+
+
+class Guard(Fact, kw_only=True):
+    """Limits on acting."""
+
+    trust: Trust = Trust.AUTO
+    """The ceiling for all actions: observe, ask, notify or auto."""
+    safe: Trust = Trust.AUTO
+    """Where trust starts for safe actions."""
+    risky: Trust = Trust.ASK
+    """Where trust starts for risky actions."""
+    dangerous: Trust = Trust.ASK
+    """Where trust starts for actions that cannot be undone."""
+    managed_by_default: bool = False
+    """Whether targets found by discovery may be acted on without the label `devops-agent.enable=true`."""
+    strikes: Strikes = Strikes()
+    cooldown: timedelta = timedelta(seconds=30)
+    """Rest between two plans on one target; doubles with each strike."""
+    actions_per_hour: int = 30
+    """Plans in an hour, over all targets."""
+    concurrent: int = 2
+    """Plans under way at once."""
+    breaker: Breaker = Breaker()
+    deadline: timedelta = timedelta(minutes=5)
+    """How long one remediation may take in all."""
+    storm_share: float = 0.5
+    """Share of all targets, 0 to 1, in trouble at once that counts as a storm (of at least `storm_count`)."""
+    storm_count: int = 5
+    """Targets in trouble that are a storm at the least."""
+    approval_expiry: timedelta = timedelta(hours=1)
+    """How long a question to people may wait for its answer."""
+    min_confidence: float = 0.5
+    """Diagnoses below it are put before a person."""
+    never_touch: tuple[str, ...] = ()
+    """Further names, images, units or paths that are never touched."""
+
+
+class Watchdog(Fact, kw_only=True):
+    """The alert that always fires: when it stops coming, the alerting is broken and automatic actions freeze."""
+
+    alertname: str = "Watchdog"
+    """The alert's name."""
+    within: timedelta | None = None
+    """How long it may stay away; None: not expected."""
+
+
+class Alerting(Fact, kw_only=True):
+    """How alerts become incidents."""
+
+    service_labels: tuple[str, ...] = SERVICE_LABELS
+    """Labels that may carry the service's name; the first that is set counts."""
+    group_window: timedelta = timedelta(minutes=5)
+    """Alerts on one target within it join one incident; one that returns within it reopens the incident."""
+    stale_after: timedelta = timedelta(hours=24)
+    """A firing alert that nobody repeats for so long counts as resolved."""
+    self_alerts: tuple[str, ...] = ("DevopsAgent*",)
+    """Patterns of alert names that are about the agent itself: told to people, never acted on."""
+
+
+class Maintenance(Fact, kw_only=True):
+    """A window in which nothing is done and nobody is told."""
+
+    targets: tuple[str, ...] = ("*",)
+    """Patterns with `*`."""
+    cron: str = ""
+    """`minute hour day month weekday`, in UTC; the window begins then."""
+    lasts: timedelta = timedelta(hours=1)
+    """How long it stays open."""
+    reason: str = "maintenance"
+    """Shown wherever something was left undone because of it."""
+
+
+class Log(Fact, kw_only=True):
+    """What is written to standard error."""
+
+    level: str = "info"
+    """debug, info, warning or error."""
+    format: str = "text"
+    """text for people, json for machines."""
+
+
+class Settings(Fact, kw_only=True):
+    """Everything `agent.yaml` may say."""
+
+    store: str = ""
+    """`sqlite:///path/to/agent.db` or `postgresql://user@host/name`; empty: `agent.db` in `state_dir`."""
+    store_password_file: str = ""
+    """File that holds PostgreSQL's password."""
+    state_dir: str = "./devops-agent-state"
+    """Folder for all that has to outlive the process."""
+    flags: Flags = Flags()
+    web: Web = Web()
+    log: Log = Log()
+    polling: Polling = Polling()
+    thresholds: Thresholds = Thresholds()
+    """For all targets; a target's own values go first."""
+    guard: Guard = Guard()
+    alerting: Alerting = Alerting()
+    watchdog: Watchdog = Watchdog()
+    maintenance: tuple[Maintenance, ...] = ()
+    """Windows that recur."""
+    runbooks: tuple[str, ...] = ()
+    """Folders with runbooks of your own; one of a shipped name replaces the shipped one."""
+    plugins: dict[str, dict[str, Any]] = {}
+    """Plugin → its own settings, such as `docker: {socket: /var/run/docker.sock}`."""
+    targets: tuple[Target, ...] = ()
+    """What is watched."""
+    source: str = ""
+    """The file this was read from; empty: defaults only."""
