@@ -1,0 +1,1 @@
+"""Commands that the configuration allows, as actions."""

@@ -1,0 +1,1 @@
+"""Systemd units, through systemctl and journalctl."""
