@@ -20,8 +20,14 @@ _ENCODER = msgspec.json.Encoder(order="deterministic")
 
 
 def to_json(value: object) -> str:
-    """Write facts, enums, datetimes, plain dicts and lists as JSON with keys in a fixed order (digests rest on it)."""
-    return _ENCODER.encode(value).decode()
+    """Write facts, enums, datetimes, plain dicts and lists as JSON with keys in a fixed order (digests rest on it).
+
+    Halves of surrogate pairs, which Python makes of bytes that are no UTF-8 (file names, output), become `?`.
+    """
+    try:
+        return _ENCODER.encode(value).decode()
+    except UnicodeEncodeError:
+        return _ENCODER.encode(_encodable(msgspec.to_builtins(value))).decode()
 
 
 def from_json(text: str | bytes, kind: type[T]) -> T:
@@ -33,3 +39,13 @@ def from_json(text: str | bytes, kind: type[T]) -> T:
 
     """
     return msgspec.json.decode(text, type=kind)
+
+
+def _encodable(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encodable(inner) for inner in value]
+    return value

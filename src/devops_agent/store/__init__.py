@@ -33,11 +33,11 @@ class Store:
     """One database, used by one process."""
 
     def __init__(self, connect: Callable[[bool], Connection], bells: _Bells, *, max_pending: int) -> None:
-        self._writer = Pump(lambda: connect(True), name="store-writer", limit=max_pending)  # noqa: FBT003
-        self._reader = Pump(lambda: connect(False), name="store-reader", limit=max_pending)  # noqa: FBT003
         self._bells = bells
         self.bell = Bell()
         bells.open(self.bell)
+        self._writer = Pump(lambda: connect(True), name="store-writer", limit=max_pending)  # noqa: FBT003
+        self._reader = Pump(lambda: connect(False), name="store-reader", limit=max_pending)  # noqa: FBT003
 
     @property
     def pending(self) -> int:
@@ -75,58 +75,76 @@ class Store:
 async def open_store(url: str, *, password: str = "", max_pending: int = 10_000, wait_ms: int = 5_000) -> Store:
     """Open the database of `url` and bring it to this version's schema.
 
-    `sqlite:///relative.db`, `sqlite:////absolute.db` or `postgresql://user@host:port/name`. A locked SQLite file is
-    waited for `wait_ms` milliseconds.
+    `sqlite:///relative.db`, `sqlite:////absolute.db` or `postgresql://user@host:port/name`. A database that another
+    process has locked is waited for `wait_ms` milliseconds.
 
     Raises:
         StoreError: the URL is of no known kind, the database cannot be opened, or a newer version has changed it.
 
     """
-    if url.startswith("sqlite:///"):
-        path = Path(url.removeprefix("sqlite:///")).absolute()
-        return await _open_sqlite(path, max_pending=max_pending, wait_ms=wait_ms)
-    if url.startswith(("postgresql://", "postgres://")):
-        return await _open_postgres(url, password=password, max_pending=max_pending)
-    message = f"cannot open the store {url!r}: write sqlite:///path/to/agent.db or postgresql://user@host/name"
-    raise StoreError(message)
+    kind, separator, rest = url.partition("://")
+    if separator and kind == "sqlite" and rest.startswith("/") and rest != "/":
+        return await _open_sqlite(_file(rest), max_pending=max_pending, wait_ms=wait_ms)
+    if separator and kind in ("postgresql", "postgres"):
+        return await _open_postgres(url, password=password, max_pending=max_pending, wait_ms=wait_ms)
+    # The rest of the URL stays unsaid: it may hold a password.
+    given = f"{kind}://…" if separator else repr(url)
+    raise StoreError(
+        f"cannot open the store {given}: write sqlite:///path/to/agent.db, with three slashes (a fourth begins an"
+        " absolute path), or postgresql://user@host/name"
+    )
+
+
+def _file(path: str) -> Path:
+    return Path(path.removeprefix("/")).absolute()
 
 
 async def _open_sqlite(path: Path, *, max_pending: int, wait_ms: int) -> Store:
     from devops_agent.store import sqlite
 
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         bells = DatagramBells(path.parent / f"{path.name}.bells")
     except OSError as error:
-        message = f"cannot open the store: {error}"
-        raise StoreError(message) from error
+        raise StoreError(f"cannot open the store: {error}; give this user the right to write its folder") from error
 
     def connect(writes: bool) -> Connection:  # noqa: FBT001
         return sqlite.SqliteConnection(path, writes=writes, ring=bells.ring, wait_ms=wait_ms)
 
-    await asyncio.to_thread(_migrate, connect, sqlite.split, lambda script: script)
-    return Store(connect, bells, max_pending=max_pending)
+    try:
+        await asyncio.to_thread(_migrate, connect, sqlite.split, lambda script: script)
+        return Store(connect, bells, max_pending=max_pending)
+    except OSError as error:
+        bells.close()
+        raise StoreError(f"cannot open the store: {error}; give this user the right to write its folder") from error
+    except StoreError:
+        bells.close()
+        raise
 
 
-async def _open_postgres(url: str, *, password: str, max_pending: int) -> Store:
+async def _open_postgres(url: str, *, password: str, max_pending: int, wait_ms: int) -> Store:
     try:
         from devops_agent.store import postgres, sqlite
 
         def connect(writes: bool) -> postgres.PostgresConnection:  # noqa: FBT001
-            return postgres.PostgresConnection(url, password=password, writes=writes)
+            return postgres.PostgresConnection(url, password=password, writes=writes, wait_ms=wait_ms)
+
+        def listen() -> postgres.PostgresConnection:
+            connection = connect(False)  # noqa: FBT003
+            connection.listen()
+            return connection
 
         await asyncio.to_thread(_migrate, connect, sqlite.split, postgres.types)
     except ModuleNotFoundError as error:
         message = "cannot open PostgreSQL: install it with `pip install 'devops-ai-agent[postgres]'`"
         raise StoreError(message) from error
-    bells = NotifyBells(await asyncio.to_thread(connect, False))  # noqa: FBT003
+    bells = NotifyBells(await asyncio.to_thread(listen), listen)
     return Store(connect, bells, max_pending=max_pending)
 
 
 def _migrate(
     connect: Callable[[bool], Connection], split: Callable[[str], list[str]], adapt: Callable[[str], str]
 ) -> None:
-    """Run the numbered scripts that the database has not seen, each in a transaction of its own."""
+    """Run the numbered scripts that the database has not seen, all or none."""
     connection = connect(True)  # noqa: FBT003
     try:
         _run_migrations(connection, split, adapt)

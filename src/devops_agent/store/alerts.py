@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from devops_agent.model.alert import Alert, AlertStatus
 from devops_agent.model.fact import from_json, to_json
-from devops_agent.store.rows import Row, Rows, to_us
+from devops_agent.store.rows import Row, Rows, from_us, to_us
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,8 +22,18 @@ def find(rows: Rows, alert: Alert) -> Row | None:
     )
 
 
+def firing_since(rows: Rows, fingerprint: str) -> datetime | None:
+    """Return when the firing of `fingerprint` that is not over began; None when there is none."""
+    row = rows.one(
+        "SELECT starts_at FROM alerts WHERE fingerprint = :fingerprint AND status = 'firing'"
+        " ORDER BY starts_at DESC LIMIT 1",
+        fingerprint=fingerprint,
+    )
+    return from_us(row["starts_at"]) if row else None
+
+
 def keep(rows: Rows, alerts: Iterable[Alert], *, target: str, incident: str, now: datetime) -> None:
-    """Write alerts that belong to `incident` (empty: to none); a later state of the same firing replaces the earlier."""
+    """Write alerts that belong to `incident` (empty: to none); a later state of a firing replaces the earlier."""
     at = to_us(now)
     rows.many(
         "INSERT INTO alerts (fingerprint, starts_at, status, name, alert_json, target, incident, received_at, seen_at)"

@@ -16,9 +16,11 @@ _COLUMNS = "id, incident, digest, summary, answer, asked_at, expires_at, answere
 def ask(rows: Rows, *, incident: str, digest: str, summary: str, now: datetime, expires_at: datetime) -> Approval:
     """Write a question, unless the same one waits already; return the one that waits."""
     waiting = rows.one(
-        f"SELECT {_COLUMNS} FROM approvals WHERE incident = :incident AND digest = :digest AND answer = 'pending'",
+        f"SELECT {_COLUMNS} FROM approvals WHERE incident = :incident AND digest = :digest AND answer = 'pending'"
+        " AND expires_at > :now",
         incident=incident,
         digest=digest,
+        now=to_us(now),
     )
     if waiting:
         return _approval(waiting)
@@ -72,7 +74,8 @@ def expire(rows: Rows, *, now: datetime) -> list[Approval]:
 def withdraw(rows: Rows, incident: str, *, now: datetime) -> None:
     """Take back the questions of an incident that needs no answer any more."""
     rows.run(
-        "UPDATE approvals SET answer = 'withdrawn', answered_at = :now WHERE incident = :incident AND answer = 'pending'",
+        "UPDATE approvals SET answer = 'withdrawn', answered_at = :now"
+        " WHERE incident = :incident AND answer = 'pending'",
         incident=incident,
         now=to_us(now),
     )
@@ -82,7 +85,9 @@ def pending(rows: Rows) -> list[Approval]:
     """Return the questions that wait, oldest first."""
     return [
         _approval(row)
-        for row in rows.all(f"SELECT {_COLUMNS} FROM approvals WHERE answer = 'pending' ORDER BY asked_at, id")
+        for row in rows.all(
+            f"SELECT {_COLUMNS} FROM approvals WHERE answer = 'pending' ORDER BY asked_at, length(id), id"
+        )
     ]
 
 
@@ -91,7 +96,8 @@ def of_incident(rows: Rows, incident: str) -> list[Approval]:
     return [
         _approval(row)
         for row in rows.all(
-            f"SELECT {_COLUMNS} FROM approvals WHERE incident = :incident ORDER BY asked_at, id", incident=incident
+            f"SELECT {_COLUMNS} FROM approvals WHERE incident = :incident ORDER BY asked_at, length(id), id",
+            incident=incident,
         )
     ]
 
@@ -101,7 +107,8 @@ def latest(rows: Rows, *, limit: int = 100) -> list[Approval]:
     return [
         _approval(row)
         for row in rows.all(
-            f"SELECT {_COLUMNS} FROM approvals ORDER BY asked_at DESC, id DESC LIMIT :limit", limit=limit
+            f"SELECT {_COLUMNS} FROM approvals ORDER BY asked_at DESC, length(id) DESC, id DESC LIMIT :limit",
+            limit=limit,
         )
     ]
 

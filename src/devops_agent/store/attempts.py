@@ -75,7 +75,8 @@ def of_incident(rows: Rows, incident: str) -> list[Attempt]:
     return [
         _attempt(row)
         for row in rows.all(
-            f"SELECT {_COLUMNS} FROM attempts WHERE incident = :incident ORDER BY decided_at, id", incident=incident
+            f"SELECT {_COLUMNS} FROM attempts WHERE incident = :incident ORDER BY decided_at, length(id), id",
+            incident=incident,
         )
     ]
 

@@ -54,7 +54,7 @@ def pauses(rows: Rows, *, now: datetime) -> list[Pause]:
         )
         for row in rows.all(
             "SELECT id, target, reason, by_whom, begins_at, ends_at FROM pauses WHERE ended_at IS NULL"
-            " AND (ends_at IS NULL OR ends_at > :now) ORDER BY begins_at",
+            " AND (ends_at IS NULL OR ends_at > :now) ORDER BY begins_at, length(id), id",
             now=to_us(now),
         )
     ]
@@ -109,7 +109,7 @@ def silences(rows: Rows, *, now: datetime) -> list[Silence]:
         )
         for row in rows.all(
             "SELECT id, matchers_json, by_whom, comment, begins_at, ends_at FROM silences"
-            " WHERE ended_at IS NULL AND ends_at > :now ORDER BY begins_at, id",
+            " WHERE ended_at IS NULL AND ends_at > :now ORDER BY begins_at, length(id), id",
             now=to_us(now),
         )
     ]

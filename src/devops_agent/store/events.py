@@ -9,7 +9,7 @@ import msgspec
 
 from devops_agent.model.event import Event
 from devops_agent.model.fact import to_json
-from devops_agent.store.rows import Row, Rows, from_us, to_us
+from devops_agent.store.rows import Row, Rows, from_us, storable, to_us
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,16 +33,18 @@ def add(  # noqa: PLR0913 — an event has these parts
     """Append an event and return its number; `data` holds what a program wants to read (ids, figures)."""
     last = rows.one("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1")
     seq, previous = (int(last["seq"]) + 1, str(last["hash"])) if last else (1, GENESIS)
-    values: dict[str, Any] = {
-        "seq": seq,
-        "at": to_us(at),
-        "incident": incident,
-        "target": target,
-        "kind": kind,
-        "actor": actor,
-        "says": _storable(says),
-        "data_json": _storable(to_json(data)),
-    }
+    values = storable(
+        {
+            "seq": seq,
+            "at": to_us(at),
+            "incident": incident,
+            "target": target,
+            "kind": kind,
+            "actor": actor,
+            "says": says,
+            "data_json": to_json(data),
+        }
+    )
     rows.run(
         f"INSERT INTO events ({_COLUMNS})"
         " VALUES (:seq, :at, :incident, :target, :kind, :actor, :says, :data_json, :hash)",
@@ -98,7 +100,10 @@ def broken_link(rows: Rows) -> tuple[int, str] | None:
     expected, previous = 1, GENESIS
     for row in _walk(rows):
         if row["seq"] != expected:
-            return expected, f"event {expected} is missing"
+            seen = int(row["seq"])
+            return (
+                (expected, f"event {expected} is missing") if seen > expected else (seen, f"event {seen} is too much")
+            )
         values = {name: row[name] for name in ("seq", "at", "incident", "target", "kind", "actor", "says", "data_json")}
         if _link(previous, values) != row["hash"]:
             return expected, f"event {expected} is not what was written"
@@ -107,19 +112,14 @@ def broken_link(rows: Rows) -> tuple[int, str] | None:
 
 
 def _walk(rows: Rows) -> Iterator[Row]:
-    seq = 0
-    while page := rows.all(f"SELECT {_COLUMNS} FROM events WHERE seq > :seq ORDER BY seq LIMIT 1000", seq=seq):
+    seq = -(2**63)  # the lowest number there can be: one that was slipped in before the first is found too
+    while page := rows.all(f"SELECT {_COLUMNS} FROM events WHERE seq >= :seq ORDER BY seq LIMIT 1000", seq=seq):
         yield from page
-        seq = int(page[-1]["seq"])
+        seq = int(page[-1]["seq"]) + 1
 
 
-def _link(previous: str, values: dict[str, Any]) -> str:
+def _link(previous: str, values: dict[str, object]) -> str:
     return hashlib.sha256(previous.encode() + msgspec.json.encode(values, order="sorted")).hexdigest()
-
-
-def _storable(text: str) -> str:
-    """PostgreSQL keeps no NUL in a text, and neither keeps half a surrogate pair."""
-    return text.replace("\x00", "␀").replace("\\u0000", "␀").encode("utf-8", "replace").decode()
 
 
 def _event(row: Row) -> Event:

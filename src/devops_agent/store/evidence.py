@@ -30,7 +30,7 @@ def of_incident(rows: Rows, incident: str, *, limit: int = 500) -> list[Evidence
     return [
         from_json(row["evidence_json"], Evidence)
         for row in rows.all(
-            "SELECT evidence_json FROM evidence WHERE incident = :incident ORDER BY at, id LIMIT :limit",
+            "SELECT evidence_json FROM evidence WHERE incident = :incident ORDER BY at, length(id), id LIMIT :limit",
             incident=incident,
             limit=limit,
         )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, LiteralString, cast
+from typing import TYPE_CHECKING, Any
 
-from devops_agent.store.rows import Row, StoreBusyError, StoreError
+from devops_agent.store.rows import Row, StoreBusyError, StoreError, storable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,30 +18,36 @@ _TYPES = (
     (re.compile(r"\bINTEGER\b"), "BIGINT"),
     (re.compile(r"\bREAL\b"), "DOUBLE PRECISION"),
 )
+_PASSING = ("08", "25006", "40", "53", "55P03", "57", "58")
+"""SQLSTATEs, or their beginnings, that another try may not meet: connection, standby, deadlock, resources, shutdown."""
 
 
 class PostgresConnection:
     """One connection, used by one thread."""
 
-    def __init__(self, url: str, *, password: str, writes: bool) -> None:
+    def __init__(self, url: str, *, password: str, writes: bool, wait_ms: int) -> None:
         import psycopg
         from psycopg.rows import dict_row
 
         self._errors = psycopg
         self._writes = writes
         self._texts: dict[str, str] = {}
-        extra = {"password": password} if password else {}
         try:
-            self._raw = psycopg.connect(
-                url, autocommit=True, row_factory=dict_row, connect_timeout=5, application_name="devops-agent", **extra
-            )
+            self._raw = psycopg.connect(url, autocommit=True, row_factory=dict_row, **_settings(password))
+        except psycopg.OperationalError as error:
+            raise StoreBusyError(f"cannot connect to PostgreSQL: {str(error).strip()}") from error
         except psycopg.Error as error:
-            message = f"cannot connect to PostgreSQL: {str(error).strip()}"
-            raise StoreBusyError(message) from error
+            raise StoreError(f"cannot connect to PostgreSQL: {str(error).strip()}") from error
+        try:
+            self._set_up(wait_ms)
+        except psycopg.Error as error:
+            self._raw.close()
+            raise self._explained(error) from error
 
     def all(self, sql: str, **values: object) -> list[Row]:
         """Return every row."""
-        return self._execute(sql, values).fetchall()
+        found: list[Row] = self._execute(sql, values).fetchall()
+        return found
 
     def one(self, sql: str, **values: object) -> Row | None:
         """Return the first row."""
@@ -55,7 +61,7 @@ class PostgresConnection:
     def many(self, sql: str, values: Iterable[Mapping[str, object]]) -> None:
         """Run one statement for each set of values, sent together."""
         with self._raw.cursor() as cursor:
-            cursor.executemany(cast("LiteralString", self._translated(sql)), values)
+            cursor.executemany(self._translated(sql), map(storable, values))
 
     def begin(self) -> None:
         """Begin; a writer waits its turn, so that reading and then writing is safe as it is in SQLite."""
@@ -82,30 +88,64 @@ class PostgresConnection:
 
     def explain(self, error: Exception) -> StoreError | None:
         """Return PostgreSQL's error in our words."""
-        if not isinstance(error, self._errors.Error):
-            return None
-        text = str(error).strip()
-        if isinstance(error, self._errors.OperationalError):
-            return StoreBusyError(f"cannot use PostgreSQL now: {text}")
-        return StoreError(f"cannot use PostgreSQL: {text}")
+        return self._explained(error) if isinstance(error, self._errors.Error) else None
 
     def close(self) -> None:
         """Give it back."""
         self._raw.close()
 
-    def listen(self, *, seconds: float) -> list[str]:
-        """Wait up to `seconds` for notices; return their topics."""
-        self._raw.execute(f"LISTEN {CHANNEL}")
-        heard = [notice.payload for notice in self._raw.notifies(timeout=seconds, stop_after=1)]
-        return [topic for payload in heard for topic in payload.split(",")]
+    def listen(self) -> None:
+        """Ask for notices."""
+        try:
+            self._raw.execute(f"LISTEN {CHANNEL}")
+        except self._errors.Error as error:
+            raise self._explained(error) from error
+
+    @property
+    def descriptor(self) -> int:
+        """The file descriptor that becomes readable when notices have come."""
+        return self._raw.fileno()
+
+    def heard(self) -> list[str]:
+        """Return the topics of the notices that have come; never waits.
+
+        Raises:
+            StoreBusyError: the connection is lost.
+
+        """
+        topics: list[str] = []
+        try:
+            self._raw.pgconn.consume_input()
+            while (notice := self._raw.pgconn.notifies()) is not None:
+                topics += notice.extra.decode().split(",")
+        except self._errors.Error as error:
+            raise self._explained(error) from error
+        return topics
+
+    def _set_up(self, wait_ms: int) -> None:
+        # A writer that was suspended in its transaction must not stop the others for ever.
+        for name, value in (("lock_timeout", wait_ms), ("idle_in_transaction_session_timeout", 30_000)):
+            self._raw.execute("SELECT set_config(%s, %s, false)", (name, str(value)))
+        encoding = self._raw.info.parameter_status("server_encoding")
+        if encoding != "UTF8":
+            self._raw.close()
+            raise StoreError(f"cannot use a PostgreSQL database in {encoding}: create it with ENCODING 'UTF8'")
+
+    def _explained(self, error: Exception) -> StoreError:
+        text = str(error).strip()
+        state: str | None = getattr(error, "sqlstate", None)
+        lost = state is None and isinstance(error, self._errors.OperationalError)
+        if lost or (state is not None and state.startswith(_PASSING)):
+            return StoreBusyError(f"cannot use PostgreSQL now: {text}")
+        return StoreError(f"cannot use PostgreSQL: {text}")
 
     def _execute(self, sql: str, values: Mapping[str, object]) -> Any:  # noqa: ANN401 — psycopg's cursor is generic
-        return self._raw.execute(cast("LiteralString", self._translated(sql)), dict(values) or None)
+        return self._raw.execute(self._translated(sql), storable(values))
 
     def _translated(self, sql: str) -> str:
         text = self._texts.get(sql)
         if text is None:
-            text = self._texts[sql] = _NAMED.sub(r"%(\1)s", sql.replace("%", "%%") if ":" in sql else sql)
+            text = self._texts[sql] = _NAMED.sub(r"%(\1)s", sql.replace("%", "%%"))
         return text
 
 
@@ -114,3 +154,10 @@ def types(script: str) -> str:
     for pattern, word in _TYPES:
         script = pattern.sub(word, script)
     return script
+
+
+def _settings(password: str) -> dict[str, Any]:
+    # A server that vanished without a word is noticed within half a minute.
+    alive = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
+    known = {"password": password} if password else {}
+    return {"connect_timeout": 5, "application_name": "devops-agent", **alive, **known}

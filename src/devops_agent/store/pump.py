@@ -60,6 +60,7 @@ class Pump:
         self._limit = limit
         self._batch = batch
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()  # nothing may be put behind the end that `close` puts into the queue
         self._waiting = 0
         self._connection: Connection | None = None
         self._closed = False
@@ -74,56 +75,64 @@ class Pump:
     async def do(self, work: Callable[[Rows], T], *, topics: tuple[str, ...] = ()) -> T:
         """Run `work` inside a transaction and return its result once that is committed.
 
-        `work` must do nothing but read and write rows: when it raises, its writes are undone and the error is passed on.
+        `work` must do nothing but read and write rows: when it raises, its writes are undone and the error passed on.
 
         Raises:
             OverloadedError: more than `limit` pieces are waiting.
             StoreBusyError: locked, out of reach, no space left.
+            StoreError: closed, or the database refused it.
 
         """
-        if self._closed:
-            message = "cannot use the store: it is closed"
-            raise StoreError(message)
-        if self._waiting >= self._limit:
-            message = f"cannot write now: {self._waiting} requests are waiting for the store"
-            raise OverloadedError(message)
         job = _Job(work, topics)
-        self._waiting += 1
-        self._queue.put(job)
-        try:
-            return await asyncio.shield(job.future)  # type: ignore[no-any-return]
-        finally:
-            self._waiting -= 1
+        with self._lock:
+            if self._closed:
+                raise StoreError("cannot use the store: it is closed")
+            if self._waiting >= self._limit:
+                raise OverloadedError(f"cannot use the store now: {self._waiting} requests are waiting for it")
+            self._waiting += 1
+            self._queue.put(job)
+        return await asyncio.shield(job.future)
 
     def close(self) -> None:
         """Finish what was handed in, then stop."""
-        if not self._closed:
-            self._closed = True
-            self._queue.put(None)
-            self._thread.join()
+        with self._lock:
+            closed, self._closed = self._closed, True
+            if not closed:
+                self._queue.put(None)
+        self._thread.join()
 
     def _loop(self) -> None:
-        stop = False
-        while not stop:
-            first = self._queue.get()
-            if first is None:
-                break
-            jobs = [first]
-            while len(jobs) < self._batch:
-                try:
-                    job = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-                if job is None:
-                    stop = True
-                    break
-                jobs.append(job)
-            self._transact(jobs)
-            _deliver(jobs)
+        while self._serve():
+            continue
         if self._connection is not None:
             self._connection.close()
 
-    def _transact(self, jobs: list[_Job]) -> None:
+    def _serve(self) -> bool:
+        """Do what waits, one batch of it; False when the end was reached."""
+        jobs: list[_Job] = []
+        more = True
+        job = self._queue.get()
+        while job is not None:
+            jobs.append(job)
+            if len(jobs) == self._batch:
+                break
+            try:
+                job = self._queue.get_nowait()
+            except queue.Empty:
+                break
+        else:
+            more = False
+        if jobs:
+            topics = self._transact(jobs)
+            with self._lock:
+                self._waiting -= len(jobs)
+            _deliver(jobs)
+            if topics and self._connection is not None:
+                self._connection.rung(topics)
+        return more
+
+    def _transact(self, jobs: list[_Job]) -> set[str]:
+        """Do the jobs in one transaction; return the topics to be rung after it."""
         try:
             if self._connection is None:
                 self._connection = self._connect()
@@ -135,19 +144,20 @@ class Pump:
             topics = {topic for job in jobs if job.error is None for topic in job.topics}
             if alone and jobs[0].error is not None:
                 connection.rollback()
-                return
+                return set()
             if topics:
                 connection.ring(topics)
             connection.commit()
-            if topics:
-                connection.rung(topics)
         except Exception as error:  # noqa: BLE001 — the edge of this thread's loop: every waiting task learns of it
             self._fail(jobs, error)
+            return set()
+        else:
+            return topics
 
     def _fail(self, jobs: list[_Job], error: Exception) -> None:
         told: Exception = error
         if self._connection is not None:
-            told = self._connection.explain(error) or error
+            told = _explained(self._connection, error)
             try:
                 self._connection.rollback()
             except Exception:  # noqa: BLE001 — the connection is gone; the next batch opens a new one
@@ -155,6 +165,7 @@ class Pump:
                 self._connection = None
         elif not isinstance(error, StoreError):
             told = StoreBusyError(f"cannot open the store: {error}")
+            told.__cause__ = error
         for job in jobs:
             job.error = told
 
@@ -166,14 +177,23 @@ def _run(job: _Job, connection: Connection, *, alone: bool) -> None:
     try:
         job.result = job.work(connection)
     except Exception as error:
-        told = connection.explain(error)
-        if isinstance(told, StoreBusyError):
+        if isinstance(connection.explain(error), StoreBusyError):
             raise  # no job of the batch can be kept
-        job.error = told or error
+        job.error = _explained(connection, error)
         if not alone:
             connection.run("ROLLBACK TO SAVEPOINT job")
     if not alone:
         connection.run("RELEASE SAVEPOINT job")
+
+
+def _explained(connection: Connection, error: Exception) -> Exception:
+    told = connection.explain(error)
+    if told is not None:
+        told.__cause__ = error
+        return told
+    if isinstance(error, StopIteration):  # the one exception that a future cannot hold
+        return RuntimeError(f"the work raised {error!r}")
+    return error
 
 
 def _deliver(jobs: list[_Job]) -> None:

@@ -43,6 +43,21 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
+def storable(values: Mapping[str, object]) -> dict[str, object]:
+    """Return parameters of which both engines keep every character.
+
+    PostgreSQL keeps no NUL in a text, and neither engine half a surrogate pair. Whoever computes something over a text
+    that is read again later (a hash) has to compute it over what this returns.
+    """
+    return {name: _storable(value) if isinstance(value, str) else value for name, value in values.items()}
+
+
+def _storable(text: str) -> str:
+    if "\x00" in text:
+        text = text.replace("\x00", "\N{SYMBOL FOR NULL}")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
 def to_us(moment: datetime) -> int:
     """Return microseconds since 1970 for an aware datetime."""
     return (moment - _EPOCH) // _MICROSECOND

@@ -8,9 +8,16 @@ from devops_agent.model.fact import Fact
 from devops_agent.store.rows import Row, Rows, StaleError, next_number, to_us
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime, timedelta
 
 _COLUMNS = "id, queue, job, key, lock_name, args_json, status, fence, claims, version, waits_on, says"
+
+_LOCK_IS_ITS = (
+    "(lease_until >= :now OR lock_name = '' OR NOT EXISTS (SELECT 1 FROM runs o WHERE o.queue = runs.queue"
+    " AND o.lock_name = runs.lock_name AND o.id <> runs.id AND o.status = 'running' AND o.lease_until >= :now))"
+)
+"""While a lease was over, a run with the same lock may have begun: then this one must not go on beside it."""
 
 
 class Claim(Fact, kw_only=True):
@@ -120,16 +127,18 @@ def next_due(rows: Rows, queue: str) -> int | None:
 
 
 def renew(rows: Rows, run: Claim, *, now: datetime, lease: timedelta) -> None:
-    """Extend the lease.
+    """Extend the lease, also one that has ended, as long as nobody took the run or its lock.
 
     Raises:
-        StaleError: it ended and somebody else took the run.
+        StaleError: somebody did.
 
     """
     _fenced(
         rows.run(
-            "UPDATE runs SET lease_until = :until WHERE id = :id AND fence = :fence AND status = 'running'",
+            "UPDATE runs SET lease_until = :until WHERE id = :id AND fence = :fence AND status = 'running'"
+            f" AND {_LOCK_IS_ITS}",
             until=to_us(now + lease),
+            now=to_us(now),
             id=run.id,
             fence=run.fence,
         ),
@@ -154,10 +163,11 @@ def finish(rows: Rows, run: Claim, *, ok: bool, says: str, now: datetime) -> Non
 
 
 def park(rows: Rows, run: Claim, *, until: datetime, waits_on: str) -> None:
-    """Put a run aside until `until`, or until `wake` is called for it; a wake-up since it was claimed counts at once."""
+    """Put a run aside until `until`, or until `wake` is called for it; a wake-up since it was claimed counts too."""
     _fenced(
         rows.run(
-            "UPDATE runs SET status = 'parked', not_before = CASE WHEN woken = 1 THEN 0 ELSE :until END, waits_on = :waits_on, owner = '', lease_until = 0"
+            "UPDATE runs SET status = 'parked', not_before = CASE WHEN woken = 1 THEN 0 ELSE :until END,"
+            " waits_on = :waits_on, owner = '', lease_until = 0"
             " WHERE id = :id AND fence = :fence AND status = 'running'",
             until=to_us(until),
             waits_on=waits_on,
@@ -181,6 +191,31 @@ def wake(rows: Rows, queue: str, key: str, *, now: datetime) -> bool:
     )
 
 
+def woken(rows: Rows, run: Claim) -> bool:
+    """Return whether `wake` was called for the run since it was claimed."""
+    row = rows.one("SELECT woken FROM runs WHERE id = :id", id=run.id)
+    return bool(row and row["woken"])
+
+
+def release(rows: Rows, queue: str, *, now: datetime, alive: Callable[[str], bool]) -> int:
+    """Give back the runs whose owner is dead, without waiting for their leases to end; return how many."""
+    dead = {
+        row["owner"]
+        for row in rows.all("SELECT DISTINCT owner FROM runs WHERE queue = :queue AND status = 'running'", queue=queue)
+        if not alive(row["owner"])
+    }
+    return sum(
+        rows.run(
+            "UPDATE runs SET lease_until = 0, not_before = :now WHERE queue = :queue AND status = 'running'"
+            " AND owner = :owner",
+            queue=queue,
+            owner=owner,
+            now=to_us(now),
+        )
+        for owner in dead
+    )
+
+
 def step(rows: Rows, run: Claim, name: str) -> StepRow | None:
     """Return what the journal knows of a step."""
     row = rows.one(
@@ -192,8 +227,15 @@ def step(rows: Rows, run: Claim, name: str) -> StepRow | None:
 
 
 def begin_step(rows: Rows, run: Claim, name: str, *, key: str, before_json: str, now: datetime) -> None:
-    """Write that a step begins; a later beginning of the same step replaces the earlier."""
+    """Write that a step begins; a later beginning of the same step replaces the earlier.
+
+    Raises:
+        StaleError: somebody else took the run, or, after its lease had ended, its lock.
+
+    """
     _guard(rows, run)
+    mine = rows.one(f"SELECT id FROM runs WHERE id = :id AND {_LOCK_IS_ITS}", id=run.id, now=to_us(now))
+    _fenced(int(mine is not None), run)
     rows.run(
         "INSERT INTO steps (run, name, key, status, before_json, started_at)"
         " VALUES (:run, :name, :key, 'started', :before_json, :now)"

@@ -7,7 +7,7 @@ import secrets
 from datetime import datetime
 
 from devops_agent.model.fact import Fact
-from devops_agent.store.rows import Row, Rows, from_us, maybe_time, maybe_us, next_number, to_us
+from devops_agent.store.rows import Row, Rows, StoreError, from_us, maybe_time, maybe_us, next_number, to_us
 
 SCOPES = ("alerts", "read", "operate", "admin")
 """What a token may do: send alerts only; read; also approve, pause and order; also manage tokens and flags."""
@@ -41,7 +41,14 @@ def create(
 
 
 def keep(rows: Rows, name: str, *, secret: str, scope: str, now: datetime, expires_at: datetime | None = None) -> Token:
-    """Write a token whose secret is given (from a file); one of the same name is replaced."""
+    """Write a token whose secret is given (from a file); one of the same name is replaced.
+
+    Raises:
+        StoreError: there is no such scope, or another token has this secret.
+
+    """
+    if scope not in SCOPES:
+        raise StoreError(f"no scope {scope!r} for token {name!r}; known: {', '.join(SCOPES)}")
     rows.run("DELETE FROM tokens WHERE name = :name", name=name)
     token = Token(
         id=f"TOK-{next_number(rows, 'tokens')}", name=name, scope=scope, created_at=now, expires_at=expires_at
@@ -79,14 +86,17 @@ def revoke(rows: Rows, name: str, *, now: datetime) -> bool:
     """End a token; False when no living one has that name."""
     return bool(
         rows.run(
-            "UPDATE tokens SET revoked_at = :now WHERE name = :name AND revoked_at IS NULL", now=to_us(now), name=name
+            "UPDATE tokens SET revoked_at = :now WHERE name = :name AND revoked_at IS NULL"
+            " AND (expires_at IS NULL OR expires_at > :now)",
+            now=to_us(now),
+            name=name,
         )
     )
 
 
 def _digest(secret: str) -> str:
     # A plain hash is enough: the secret is 256 random bits, not a password that could be guessed.
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _token(row: Row) -> Token:
