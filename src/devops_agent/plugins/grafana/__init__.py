@@ -1,0 +1,1 @@
+"""Grafana's unified alerting: takes what its webhook contact point posts."""
