@@ -45,6 +45,8 @@ class Assigned(Fact, kw_only=True):
     opened: list[Incident]
     """New or opened again: each needs a response."""
     joined: list[Incident]
+    settled: list[Alert]
+    """Those that have an incident now."""
     held_back: int
     """Silenced or in maintenance: kept, but no incident."""
 
@@ -71,7 +73,7 @@ def assign(
 
     `silences` are the windows of maintenance that are open; those that people set are read from the rows.
     """
-    assigned = Assigned(opened=[], joined=[], held_back=0)
+    assigned = Assigned(opened=[], joined=[], settled=[], held_back=0)
     held = 0
     every = [*silences, *controls.silences(rows, now=now)]
     groups: dict[Cause, list[Alert]] = {}
@@ -85,6 +87,7 @@ def assign(
             groups.setdefault(cause, []).append(alert)
     for cause, members in groups.items():
         _assign_group(rows, members, cause=cause, into=assigned, directory=directory, grouping=grouping, now=now)
+        assigned.settled.extend(members)
     return assigned.with_(held_back=held)
 
 

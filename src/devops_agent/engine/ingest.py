@@ -23,6 +23,8 @@ class Sorted(Fact, kw_only=True):
     """Ends of firings, each with the incident that it belongs to (empty: none)."""
     repeats: list[Alert]
     """Said before; nothing changed."""
+    late: list[Alert]
+    """Firings whose end is known already."""
     signs_of_life: list[Alert]
     """Alerts that always fire, so that their silence means something."""
 
@@ -34,7 +36,7 @@ def sort(rows: Rows, alerts: Sequence[Alert], *, watchdog: str) -> Sorted:
         before = batch.get((alert.fingerprint, alert.starts_at))
         if before is None or before.firing or not alert.firing:
             batch[alert.fingerprint, alert.starts_at] = alert
-    sorted_ = Sorted(firing=[], resolved=[], repeats=[], signs_of_life=[])
+    sorted_ = Sorted(firing=[], resolved=[], repeats=[], late=[], signs_of_life=[])
     for alert in batch.values():
         if alert.name in NO_INCIDENT or alert.name == watchdog:
             sorted_.signs_of_life.append(alert)
@@ -47,7 +49,7 @@ def sort(rows: Rows, alerts: Sequence[Alert], *, watchdog: str) -> Sorted:
         elif alert.firing and not (known is not None and known["status"] == "resolved"):
             sorted_.firing.append(alert)
         elif alert.firing:
-            sorted_.repeats.append(alert)  # a late repeat of a firing whose end is known
+            sorted_.late.append(alert)
         else:
             sorted_.resolved.append((alert, known["incident"] if known else ""))
     return sorted_

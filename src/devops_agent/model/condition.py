@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import NamedTuple
 
 import msgspec
@@ -50,7 +51,7 @@ class Comparison(NamedTuple):
         if isinstance(self.value, str):
             quote = '"' if "'" in self.value else "'"
             return f"{self.subject} {self.operator} {quote}{self.value}{quote}"
-        return f"{self.subject} {self.operator} {self.value:g}"
+        return f"{self.subject} {self.operator} {Decimal(repr(self.value)):f}"
 
 
 def parse_condition(text: str) -> tuple[Comparison, ...]:
@@ -108,12 +109,12 @@ def _comparison(tokens: list[tuple[str, str]]) -> Comparison:
         raise ConditionError(f"{subject} cannot begin a comparison; it begins with {SUBJECTS}")
     _check_subject(subject)
     if not tokens or tokens[0][0] != "operator":
-        return _checked(Comparison(subject, "==", value=True))
+        return _checked(Comparison(subject, "==", value=True), "true")
     operator = tokens.pop(0)[1]
     if not tokens:
         raise ConditionError(f"nothing follows `{subject} {operator}`")
     kind, text = tokens.pop(0)
-    return _checked(Comparison(subject, operator, _value(kind, text)))
+    return _checked(Comparison(subject, operator, _value(kind, text)), text)
 
 
 def _check_subject(subject: str) -> None:
@@ -134,8 +135,8 @@ def _value(kind: str, text: str) -> Value:
     return {"true": True, "false": False}.get(text, text)
 
 
-def _checked(part: Comparison) -> Comparison:
-    """Refuse comparisons that can never be true."""
+def _checked(part: Comparison, written: str) -> Comparison:
+    """Refuse comparisons that can never be true; `written` is the value as it stands there."""
     name = part.subject.removeprefix("state.")
     if part.subject.startswith("readings."):
         wanted: type = float
@@ -145,7 +146,8 @@ def _checked(part: Comparison) -> Comparison:
         wanted = float
     else:
         wanted = str
-    value = str(part.value) if wanted is str and not isinstance(part.value, bool) else part.value
+    # A text may look like a number: labels.version == 1.50
+    value = written if wanted is str and isinstance(part.value, float) else part.value
     if type(value) is not wanted:
         kinds = {float: "a number, such as 80", bool: "true or false", str: "a text, such as 'web'"}
         raise ConditionError(f"{part.subject} is compared with {kinds[wanted]}, not with {_shown(part.value)}")

@@ -25,6 +25,8 @@ class Verdict(Fact, kw_only=True):
     rule: str
     permission: Permission
     reason: str
+    retry_at: datetime | None = None
+    """When a refusal will be over by itself; None: not before something is changed."""
 
 
 class Decision(Fact, kw_only=True):
@@ -35,6 +37,8 @@ class Decision(Fact, kw_only=True):
     """The rule that decided."""
     reason: str
     verdicts: tuple[Verdict, ...]
+    retry_at: datetime | None = None
+    """When to ask again, if all that refuse will be over by then."""
 
 
 class Answer(StrEnum):

@@ -1,0 +1,135 @@
+"""Classify: from what fired and what was seen to the fault class, how sure we are, and who can mend it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from devops_agent.model.diagnosis import Diagnosis, Hypothesis
+from devops_agent.model.fact import Fact
+from devops_agent.model.fault import FAULTS, kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from devops_agent.model.alert import Alert
+    from devops_agent.model.incident import Incident
+    from devops_agent.model.view import View
+
+_SEEN_BY_US = frozenset(
+    {"down", "unhealthy", "out_of_memory", "crash_loop", "unreachable", "dependency_down", "flapping", "unknown"}
+)
+"""Claims about availability: a look at a target that is well refutes them."""
+_READING = {
+    "memory_pressure": "memory_percent",
+    "disk_filling": "disk_percent",
+    "high_latency": "latency_ms",
+    "high_cpu": "cpu_percent",
+    "high_error_rate": "error_percent",
+    "log_growth": "log_growth_mb_per_minute",
+    "certificate_expiry": "certificate_days",
+}
+"""Claims about a reading: only that reading, seen in band, refutes them."""
+
+
+class History(Fact, kw_only=True):
+    """What happened to the target lately."""
+
+    healed: int
+    """Plans that healed it within the window of strikes."""
+    many: int
+    """How many of those mean that healing does not last."""
+
+
+def diagnose(
+    incident: Incident, *, alerts: Sequence[Alert], view: View, ailing_parents: Sequence[str], history: History
+) -> Diagnosis:
+    """Return the ranked hypotheses; pure, so that it can be replayed."""
+    claimed = _claimed(incident, alerts)
+    if refuted(claimed, view):
+        return _diagnosis(incident, (_healthy(view),), well=True)
+    if view.starting and not view.network:
+        starting = Hypothesis(kind=incident.kind, says="it is starting and has time left", confidence=0.9)
+        return _diagnosis(incident, (starting,), starting=True)
+    found = {h.kind: h for h in (*_from_claims(claimed, alerts), *_from_view(view))}
+    if "unreachable" in found and view.network:
+        found = {"unreachable": found["unreachable"]}
+    elif ailing_parents and found.keys() & {"unhealthy", "high_latency", "high_error_rate", "down"}:
+        says = f"it depends on {', '.join(ailing_parents)}, which is in trouble"
+        found["dependency_down"] = Hypothesis(kind="dependency_down", says=says, confidence=0.85)
+    if history.healed >= history.many and found.keys() & {"down", "unhealthy", "out_of_memory"}:
+        says = f"it was healed {history.healed} times lately and failed again each time"
+        found["crash_loop"] = Hypothesis(kind="crash_loop", says=says, confidence=0.9)
+    ranked = sorted(found.values(), key=_weight, reverse=True)
+    return _diagnosis(incident, tuple(ranked))
+
+
+def refuted(kinds: frozenset[str], view: View) -> bool:
+    """Whether everything that is claimed was looked for and is not so."""
+    conditions = {condition.kind for condition in view.conditions}
+    if not kinds or view.starting or view.network:
+        return False
+    return all(
+        (view.well if kind in _SEEN_BY_US else False) or _in_band(kind, view, conditions) for kind in kinds
+    ) and not (conditions & _SEEN_BY_US)
+
+
+def _in_band(kind: str, view: View, conditions: set[str]) -> bool:
+    return kind in _READING and _READING[kind] in view.readings and kind not in conditions
+
+
+def _claimed(incident: Incident, alerts: Sequence[Alert]) -> frozenset[str]:
+    """What is said to be wrong: by the alerts that still fire on this target, else by the incident itself."""
+    kinds = {kind_of(alert.labels) for alert in alerts if alert.firing}
+    return frozenset(kinds or {incident.kind})
+
+
+def _from_claims(claimed: frozenset[str], alerts: Sequence[Alert]) -> list[Hypothesis]:
+    """An alert's word alone is worth something, what was seen is worth more."""
+    said = {kind_of(alert.labels): alert for alert in alerts if alert.firing}
+    return [
+        Hypothesis(
+            kind=kind,
+            says=said[kind].summary if kind in said else FAULTS[kind].says,
+            confidence=0.3 if kind == "unknown" else 0.7,
+        )
+        for kind in claimed
+    ]
+
+
+def _from_view(view: View) -> list[Hypothesis]:
+    cited = tuple(piece.id for piece in view.evidence if piece.value is False and piece.id)
+    return [
+        Hypothesis(
+            kind=condition.kind,
+            says=condition.says,
+            confidence=0.98 if condition.at_once else 0.9,
+            evidence=cited or tuple(piece.id for piece in view.evidence if piece.id)[:3],
+        )
+        for condition in view.conditions
+    ]
+
+
+def _weight(hypothesis: Hypothesis) -> tuple[bool, int, float]:
+    """What explains most goes first; a guess never goes before what was seen."""
+    return hypothesis.confidence >= 0.5, FAULTS[hypothesis.kind].rank, hypothesis.confidence  # noqa: PLR2004
+
+
+def _healthy(view: View) -> Hypothesis:
+    says = "it is well: it was looked at and nothing is wrong"
+    return Hypothesis(
+        kind="unknown", says=says, confidence=0.95, evidence=tuple(p.id for p in view.evidence if p.id)[:5]
+    )
+
+
+def _diagnosis(
+    incident: Incident, hypotheses: tuple[Hypothesis, ...], *, well: bool = False, starting: bool = False
+) -> Diagnosis:
+    fault = FAULTS.get(hypotheses[0].kind if hypotheses else "unknown", FAULTS["unknown"])
+    return Diagnosis(
+        hypotheses=hypotheses,
+        category=fault.category,
+        complexity=fault.complexity,
+        severity=max(incident.severity, fault.severity, key=lambda severity: severity.rank),
+        well=well,
+        starting=starting,
+    )

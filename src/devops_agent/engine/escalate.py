@@ -1,0 +1,52 @@
+"""Escalate: say in plain words what is wrong and what a person should do; log it, put it in the outbox."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from devops_agent.engine import lifecycle
+from devops_agent.model.incident import Incident, Status
+from devops_agent.store import outbox
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from devops_agent.store.rows import Rows
+
+log = logging.getLogger("devops_agent.escalation")
+
+
+def climb(rows: Rows, incident: Incident, *, reason: str, next_steps: Sequence[str], now: datetime) -> Incident:
+    """Hand an incident to a person: mark it, say why and what next."""
+    steps = tuple(dict.fromkeys(step for step in next_steps if step))
+    moved = lifecycle.move(rows, incident, Status.ESCALATED, reason=reason, next_steps=steps, now=now)
+    tell(rows, moved, kind="escalated", says=reason, next_steps=steps, now=now)
+    log.warning(
+        "incident escalated",
+        extra={"incident": incident.id, "target": incident.target, "reason": reason, "next_steps": list(steps)},
+    )
+    return moved
+
+
+def tell(
+    rows: Rows, incident: Incident, *, kind: str, says: str, now: datetime, next_steps: Sequence[str] = ()
+) -> None:
+    """Put a notice in the outbox, in the transaction of the fact that it tells."""
+    outbox.put(
+        rows,
+        outbox.Notice(
+            key=f"{incident.id}/{kind}/{int(now.timestamp() * 1000)}",
+            incident=incident.id,
+            kind=kind,
+            severity=incident.severity,
+            message={
+                "title": f"{incident.id} {incident.target}: {incident.title}",
+                "says": says,
+                "next_steps": list(next_steps),
+                "links": {"incident": f"/incidents/{incident.id}"},
+            },
+            created_at=now,
+        ),
+    )

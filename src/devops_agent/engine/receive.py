@@ -1,0 +1,95 @@
+"""What happens to alerts that come in, in one transaction: sort, close what is over, assign the rest, respond."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from devops_agent.engine import correlate, ingest, lifecycle
+from devops_agent.engine.commands import RUNS
+from devops_agent.model.fact import Fact
+from devops_agent.model.incident import Status
+from devops_agent.store import alerts as kept
+from devops_agent.store import approvals, heartbeats, incidents, runs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from devops_agent.engine.ground import Ground
+    from devops_agent.model.alert import Alert
+    from devops_agent.store.rows import Rows
+
+OWN_SOURCES = ("poller", "docker", "process", "supervisord", "systemd")
+"""Where alerts come from that our own watching raises, and ends."""
+
+
+class Received(Fact, kw_only=True):
+    """What a batch of alerts came to."""
+
+    settled: list[Alert]
+    """Written down and assigned: repeats of them say nothing new."""
+    new: int
+    repeats: int
+    ended: list[Alert]
+    """Said to be firing, but known to have ended: the sender should begin a new firing if it is so again."""
+    incidents: tuple[str, ...]
+    """The incidents that were opened, joined or closed."""
+
+
+def receive(rows: Rows, batch: Sequence[Alert], *, ground: Ground, now: datetime) -> Received:
+    """Take in a batch; when this returns and the transaction is committed, nothing of it can be lost."""
+    news = ingest.sort(rows, batch, watchdog=ground.watchdog)
+    if news.signs_of_life:
+        _note_life(rows, news.signs_of_life, now=now)
+    kept.touch(rows, news.repeats, now=now)
+    closed = _close(rows, news.resolved, now=now)
+    assigned = correlate.assign(
+        rows, news.firing, directory=ground.directory, grouping=ground.grouping, silences=ground.windows(now), now=now
+    )
+    for incident in assigned.opened:
+        runs.enqueue(rows, RUNS, "respond", key=incident.id, lock=incident.target, now=now, version=ground.version)
+    for incident in assigned.joined:
+        if incident.status is Status.ESCALATED:  # a person has it; a new alert alone begins no new response
+            continue
+        runs.wake(rows, RUNS, incident.id, now=now)
+    return Received(
+        settled=[*news.repeats, *news.late, *(alert for alert, _ in news.resolved), *assigned.settled],
+        new=len(news.firing) + len(news.resolved),
+        repeats=len(news.repeats),
+        ended=news.late,
+        incidents=tuple(dict.fromkeys([*(i.id for i in (*assigned.opened, *assigned.joined)), *closed])),
+    )
+
+
+def _note_life(rows: Rows, signs: Sequence[Alert], *, now: datetime) -> None:
+    """The alerting is alive, unless it says itself that this alert ended."""
+    if any(sign.firing for sign in signs):
+        beat = heartbeats.Heartbeat(role=heartbeats.WATCHDOG, pid=0, version="", started_at=now, at=now)
+        heartbeats.beat(rows, beat)
+
+
+def _close(rows: Rows, resolved: Sequence[tuple[Alert, str]], *, now: datetime) -> list[str]:
+    """Write the ends of firings; an incident of which nothing fires any more is resolved. This never acts."""
+    by_incident: dict[str, list[Alert]] = {}
+    for alert, incident in resolved:
+        by_incident.setdefault(incident, []).append(alert)
+    for id_, ended in by_incident.items():
+        target = ended[0].labels.get("devops_agent_target", "")
+        kept.keep(rows, ended, target=target, incident=id_, now=now)
+        if id_:
+            _close_incident(rows, id_, ended[0], now=now)
+    return [id_ for id_ in by_incident if id_]
+
+
+def _close_incident(rows: Rows, id_: str, last: Alert, *, now: datetime) -> None:
+    incident = incidents.get(rows, id_)
+    if incident is None or incident.closed or kept.counts(rows, id_)[0] > 0:
+        return
+    if incident.status not in (Status.REMEDIATING, Status.VERIFYING) and not incident.ordered_json:
+        approvals.withdraw(rows, id_, now=now)
+        says = f"{last.name} cleared; nothing fires any more"
+        lifecycle.move(rows, incident, Status.RESOLVED, reason=says, now=now, actor=last.source)
+        for child in incidents.children(rows, id_):
+            runs.wake(rows, RUNS, child.id, now=now)
+    # A response that is acting or verifying ends by its own proof; it is woken to look again.
+    runs.wake(rows, RUNS, id_, now=now)

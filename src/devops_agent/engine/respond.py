@@ -1,0 +1,478 @@
+"""The story: what is done about an incident. Read this first; the modules beside it are its steps."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from devops_agent.durable.journal import Again, Run
+from devops_agent.engine import classify, escalate, guard, investigate, learn, lifecycle, plan, remediate, stock, verify
+from devops_agent.engine.commands import RUNS
+from devops_agent.engine.receive import OWN_SOURCES
+from devops_agent.model.action import Proof, Step
+from devops_agent.model.attempt import Attempt, Outcome
+from devops_agent.model.decision import Answer, Approval, Decision, Permission
+from devops_agent.model.diagnosis import Diagnosis, Hypothesis
+from devops_agent.model.fact import from_json
+from devops_agent.model.incident import Category, Complexity, Incident, Status
+from devops_agent.model.runbook import Plan
+from devops_agent.model.target import Target
+from devops_agent.store import alerts, approvals, attempts, events, incidents, runs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from devops_agent.engine.investigate import Findings
+    from devops_agent.engine.site import Site
+    from devops_agent.model.view import View
+    from devops_agent.store.rows import Rows
+
+
+async def respond(run: Run, site: Site) -> Again | None:  # noqa: PLR0911 — each return is one end of the story
+    """Do one round of the response to the incident that `run` is about; Again asks for another round later.
+
+    Killed anywhere, it is called again from its top: what the journal has is not decided or done anew.
+    """
+    turn = await _begin(run, site)
+    if turn is None:
+        return None
+    if parent := await turn.open_parent():
+        return Again(turn.later(30), f"{parent.id} goes first: {turn.incident.target} depends on {parent.target}")
+    if turn.target is None:
+        return await turn.escalate(*_stranger(turn.incident))
+    findings = await turn.investigate(turn.target)
+    diagnosis = await turn.diagnose(findings)
+    if diagnosis.well:
+        return await turn.stand_down(diagnosis)
+    if diagnosis.starting:
+        return Again(turn.later(3), f"{turn.incident.target} is starting")
+    choice = await turn.choose(turn.target, diagnosis, findings)
+    if choice.plan is None:
+        return await turn.escalate(f"{diagnosis.says}; {choice.says}", choice.advice)
+    attempt = await turn.decide(turn.target, diagnosis, choice.plan)
+    if attempt.decision.permission is Permission.ASK:
+        answer = await turn.ask(attempt, diagnosis)
+        if answer.answer is not Answer.APPROVED:
+            return await turn.refused(attempt, answer)
+        attempt = await turn.decide(turn.target, diagnosis, choice.plan, approved=True)
+    if attempt.decision.permission is not Permission.ALLOW:
+        return await turn.hold_back(attempt)
+    ended = await turn.carry_out(turn.target, attempt, diagnosis)
+    return await turn.conclude(attempt, ended)
+
+
+def abandon(rows: Rows, incident_id: str, says: str, *, now: datetime) -> None:
+    """Hand over an incident whose response keeps failing; written in the transaction that ends the run."""
+    incident = incidents.get(rows, incident_id)
+    if incident is None or incident.closed:
+        return
+    steps = ("read the agent's log", f"mend {incident.target} by hand", f"devops-agent guide {incident.id} RUNBOOK")
+    escalate.climb(rows, incident, reason=f"the agent cannot go on by itself: {says}", next_steps=steps, now=now)
+
+
+async def _begin(run: Run, site: Site) -> _Turn | None:
+    """Take up the incident; None when there is nothing (more) to do about it."""
+
+    def begin(rows: Rows) -> str:
+        incident = incidents.get(rows, run.key)
+        if incident is None or incident.closed:
+            return ""
+        if incident.status in (Status.OPEN, Status.ESCALATED, Status.VERIFYING, Status.AWAITING_APPROVAL):
+            lifecycle.move(rows, incident, Status.INVESTIGATING, reason="looks into it", now=site.clock.now())
+        return incident.id
+
+    if not await run.record("begin", begin, kind=str, tell=("events",)):
+        return None
+    incident = await site.store.read(lambda rows: incidents.get(rows, run.key))
+    if incident is None or incident.closed:
+        return None
+    return _Turn(run, site, incident, site.ground().directory.get(incident.target))
+
+
+def _stranger(incident: Incident) -> tuple[str, tuple[str, ...]]:
+    if incident.kind == "self":
+        return "this is about the agent itself, which never acts on itself", ("look at `devops-agent doctor`",)
+    return (
+        f"no target is known as {incident.target!r}, so nothing can be looked at or done",
+        (f"write a target named {incident.target!r}, or one with that alias, into agent.yaml",),
+    )
+
+
+class _Turn:
+    """One round about one incident: each method is one sentence of the story, journalled under a stable name."""
+
+    def __init__(self, run: Run, site: Site, incident: Incident, target: Target | None) -> None:
+        self.run = run
+        self.site = site
+        self.incident = incident
+        self.target = None if incident.kind == "self" else target
+
+    def later(self, seconds: float) -> datetime:
+        """Return the moment so many seconds from now."""
+        return self.site.clock.now() + timedelta(seconds=seconds)
+
+    async def open_parent(self) -> Incident | None:
+        """Return the incident that explains this one, while it is open."""
+        if not self.incident.parent:
+            return None
+        parent = await self.site.store.read(lambda rows: incidents.get(rows, self.incident.parent))
+        return parent if parent is not None and not parent.closed else None
+
+    async def investigate(self, target: Target) -> Findings:
+        """Look at the target and what it depends on; keep the evidence."""
+        ancestors = self.site.ground().directory.ancestors(target.name)
+
+        async def look() -> Findings:
+            return await investigate.look_into(
+                target, look=self.site.eyes.look, sightings=self.site.sightings(), ancestors=ancestors
+            )
+
+        findings = await self.run.note("look", look, kind=investigate.Findings)
+        return await self.run.record(
+            "keep evidence",
+            lambda rows: investigate.keep(rows, self.incident.id, findings),
+            kind=investigate.Findings,
+        )
+
+    async def diagnose(self, findings: Findings) -> Diagnosis:
+        """Say what is wrong and how sure that is, and tell it."""
+        if self.incident.ordered_json:
+            ordered = Hypothesis(kind="order", says=self.incident.title, confidence=1.0)
+            return Diagnosis(
+                hypotheses=(ordered,),
+                category=Category.UNKNOWN,
+                complexity=Complexity.SIMPLE,
+                severity=self.incident.severity,
+            )
+        strikes = self.site.settings().guard.strikes
+        since = self.site.clock.now() - strikes.window
+
+        def diagnose(rows: Rows) -> Diagnosis:
+            past = attempts.started_since(rows, since, target=self.incident.target)
+            healed = sum(1 for one in past if one.outcome is Outcome.HEALED and not one.ordered)
+            found = classify.diagnose(
+                self.incident,
+                alerts=alerts.of_incident(rows, self.incident.id),
+                view=findings.view,
+                ailing_parents=findings.ailing_parents,
+                history=classify.History(healed=healed, many=strikes.count),
+            )
+            self._tell(rows, "diagnosis", f"{found.kind}: {found.says} ({found.confidence:.0%} sure)", found=found)
+            incidents.describe(rows, self.incident.id, severity=found.severity)
+            return found
+
+        return await self.run.record("diagnose", diagnose, kind=Diagnosis, tell=("events",))
+
+    async def stand_down(self, diagnosis: Diagnosis) -> Again | None:
+        """The target is well: close what only we had said; what others say is waited for, then told to a person."""
+
+        def stand_down(rows: Rows) -> str:
+            incident = self._current(rows)
+            if incident is None:
+                return "closed"
+            mine, others = alerts.firing_sources(rows, incident.id, ours=OWN_SOURCES)
+            now = self.site.clock.now()
+            if not others:
+                says = "it recovered by itself" if mine else diagnosis.says
+                self._close(rows, incident, says, now=now)
+                return "closed"
+            if now - incident.opened_at < self.site.settings().guard.deadline:
+                self._tell(
+                    rows, "well", f"{diagnosis.says}; {others} alert(s) from outside still fire, nothing is done"
+                )
+                return "wait"
+            reason = f"{incident.target} is well by every check here, but {others} alert(s) from outside still fire"
+            escalate.climb(rows, incident, reason=reason, next_steps=("check the alert's rule",), now=now)
+            return "escalated"
+
+        word = await self.run.record("stand down", stand_down, kind=str, tell=("events", RUNS))
+        return Again(self.later(15), "alerts from outside to clear") if word == "wait" else None
+
+    async def choose(self, target: Target, diagnosis: Diagnosis, findings: Findings) -> plan.Choice:
+        """Choose the plan: what a person ordered or guided to, else the best runbook that fits."""
+        if self.incident.ordered_json:
+            return _ordered(self.incident, target)
+
+        def choose(rows: Rows) -> plan.Choice:
+            incident = self._current(rows) or self.incident
+            firing = alerts.of_incident(rows, incident.id)
+            chosen = plan.choose(
+                incident,
+                diagnosis,
+                target=target,
+                runbooks=self.site.runbooks(),
+                labels=firing[0].labels if firing else {},
+                readings=findings.view.readings,
+                offered=self.site.actions.keys(),
+                past=attempts.runbook_success(rows),
+                tried={one.plan.runbook for one in attempts.of_incident(rows, incident.id) if one.outcome.strike},
+            )
+            self._tell(rows, "plan", chosen.says, steps=[s.name for s in chosen.plan.steps] if chosen.plan else [])
+            return chosen
+
+        return await self.run.record("choose", choose, kind=plan.Choice, tell=("events",))
+
+    async def decide(self, target: Target, diagnosis: Diagnosis, chosen: Plan, *, approved: bool = False) -> Attempt:
+        """Let the guard decide on the plan, and write down what every rule said."""
+        name = "decide again" if approved else "decide"
+        touched = await self.run.note(
+            f"{name}: identify", lambda: stock.touched(chosen, target, site=self.site), kind=stock.Touched
+        )
+
+        def decide(rows: Rows) -> Attempt:
+            now = self.site.clock.now()
+            incident = self._current(rows) or self.incident
+            situation = stock.situation(
+                rows,
+                incident,
+                chosen,
+                target=target,
+                touched=touched,
+                confidence=diagnosis.confidence,
+                approved=approved,
+                site=self.site,
+                now=now,
+            )
+            decision = guard.decide(situation)
+            attempt = Attempt(
+                incident=incident.id,
+                target=target.name,
+                group=target.group,
+                kind=diagnosis.kind,
+                risk=situation.risk.value,
+                plan=chosen,
+                decision=decision,
+                decided_at=now,
+                outcome=_first_outcome(decision),
+                ordered=situation.ordered,
+                version=self.site.version,
+            )
+            kept = attempts.keep(rows, attempt)
+            says = f"{decision.permission.value}: {decision.reason}"
+            self._tell(rows, "decision", says, attempt=kept.id, rule=decision.rule, digest=chosen.digest)
+            if decision.permission is Permission.ALLOW:
+                attempts.start(rows, kept.id, now=now)
+                self._move(rows, Status.REMEDIATING, f"carries out {chosen.runbook}")
+            return kept
+
+        return await self.run.record(name, decide, kind=Attempt, tell=("events",))
+
+    async def ask(self, attempt: Attempt, diagnosis: Diagnosis) -> Approval:
+        """Ask a person about exactly this plan, and wait until there is an answer or its time is over."""
+        expiry = self.site.settings().guard.approval_expiry
+        summary = f"{attempt.plan.runbook} on {attempt.target}: {'; '.join(s.action for s in attempt.plan.steps)}"
+
+        def ask(rows: Rows) -> str:
+            now = self.site.clock.now()
+            asked = approvals.ask(
+                rows,
+                incident=self.incident.id,
+                digest=attempt.plan.digest,
+                summary=summary,
+                now=now,
+                expires_at=now + expiry,
+            )
+            reason = f"asks for approval {asked.id}: {attempt.decision.reason}"
+            moved = self._move(rows, Status.AWAITING_APPROVAL, reason)
+            if moved is not None:
+                steps = (f"devops-agent approve {asked.id}", f"devops-agent deny {asked.id}")
+                escalate.tell(
+                    rows, moved, kind="approval", says=f"{diagnosis.says}. {summary}", next_steps=steps, now=now
+                )
+            return asked.id
+
+        id_ = await self.run.record("ask", ask, kind=str, tell=("events",))
+        asked = await self.site.store.read(lambda rows: approvals.get(rows, id_))
+        if asked is None:
+            message = f"approval {id_} is gone from the store"
+            raise LookupError(message)
+        if asked.answer is Answer.PENDING:
+            now = self.site.clock.now()
+            if asked.expires_at <= now:
+                await self.site.store.write(lambda rows: approvals.expire(rows, now=now))
+                return asked.with_(answer=Answer.EXPIRED)
+            await self.run.park(until=asked.expires_at, waits_on=f"an answer to {id_}")
+        return asked
+
+    async def refused(self, attempt: Attempt, asked: Approval) -> Again | None:
+        """A person said no, or nobody answered: the safe choice is to do nothing and hand over."""
+        word = asked.answer.value
+        by = f" by {asked.by}" if asked.by else ""
+
+        def refuse(rows: Rows) -> None:
+            incident = self._current(rows)
+            attempts.end(
+                rows, attempt.id, Outcome.DENIED, says=f"approval {asked.id} {word}{by}", now=self.site.clock.now()
+            )
+            if incident is not None:
+                reason = f"approval {asked.id} was {word}{by}" + (f": {asked.comment}" if asked.comment else "")
+                self._escalate(rows, incident, reason, (*attempt.plan.advice, _guide(incident)))
+
+        await self.run.record("refused", refuse, kind=type(None), tell=("events",))
+        return None
+
+    async def hold_back(self, attempt: Attempt) -> Again | None:
+        """The guard said no: wait if that will be over by itself, else hand over, saying what would have been done."""
+        decision = attempt.decision
+        would = "; ".join(f"{step.action} ({step.name})" for step in attempt.plan.steps)
+
+        def hold(rows: Rows) -> None:
+            now = self.site.clock.now()
+            attempts.end(rows, attempt.id, Outcome.WOULD, says=decision.reason, now=now)
+            incident = self._current(rows)
+            if incident is None:
+                return
+            says = f"{decision.reason}. Would have done on {attempt.target}: {would}"
+            if decision.retry_at is None:
+                self._escalate(rows, incident, says, (*attempt.plan.advice, _guide(incident)))
+            else:
+                self._tell(rows, "held", f"{says}. Looks again at {decision.retry_at:%H:%M:%S} UTC")
+
+        await self.run.record("hold back", hold, kind=type(None), tell=("events",))
+        if decision.retry_at is not None:
+            return Again(decision.retry_at, decision.reason)
+        # What people can lift (a pause, monitoring only) wakes the run; everything else is theirs from here.
+        return Again(self.later(3600), decision.reason) if decision.rule in ("mode", "paused") else None
+
+    async def carry_out(self, target: Target, attempt: Attempt, diagnosis: Diagnosis) -> remediate.Ended:
+        """Do the plan's steps, then watch whether the target as a whole is well and stays so."""
+        started = await self.site.store.read(lambda rows: attempts.get(rows, attempt.id))
+        began = (started.started_at if started else None) or attempt.decided_at
+        ends_at = began + self.site.settings().guard.deadline
+
+        async def look() -> View:
+            return await self.site.eyes.look(target, thoroughly=False)
+
+        async def prove(proof: Proof) -> verify.Proven:
+            return await verify.prove(proof, look=look, clock=self.site.clock)
+
+        hands = remediate.Hands(
+            target=target,
+            actuator_of=self.site.actuator_of,
+            actions=self.site.actions,
+            look=look,
+            prove=prove,
+            clock=self.site.clock,
+            ends_at=ends_at,
+        )
+        ended = await remediate.carry_out(self.run, attempt, hands=hands)
+        if ended.outcome is not Outcome.HEALED or diagnosis.kind == "order":
+            return ended
+        await self.run.record(
+            "verify", lambda rows: bool(self._move(rows, Status.VERIFYING, "watches whether it stays well")), kind=bool,
+            tell=("events",),
+        )  # fmt: skip
+        proof = _whole_proof(target, attempt, diagnosis, within=hands.left())
+        proven = await self.run.note("verified", lambda: prove(proof), kind=verify.Proven)
+        outcome = Outcome.HEALED if proven.ok else Outcome.FAILED
+        return remediate.Ended(outcome=outcome, says=proven.says)
+
+    async def conclude(self, attempt: Attempt, ended: remediate.Ended) -> Again | None:
+        """Record the outcome; resolve, wait for alerts from outside to clear, try the next best, or hand over."""
+        healed = ended.outcome is Outcome.HEALED
+        if healed:
+            await self.run.record(
+                "healthy", lambda rows: self._tell(rows, "healthy", ended.says, attempt=attempt.id), kind=int,
+                tell=("events",),
+            )  # fmt: skip
+        deadline = attempt.decided_at + self.site.settings().guard.deadline
+        firing = 0
+        if healed and not self.incident.ordered_json:
+            firing = await self.site.store.read(self._firing_outside)
+            if firing and self.site.clock.now() < deadline:
+                await self.run.park(until=deadline, waits_on=f"{firing} alert(s) from outside to clear")
+        word = await self.run.record(
+            "conclude", lambda rows: self._conclude(rows, attempt, ended, firing), kind=str, tell=("events", RUNS)
+        )
+        return Again(self.later(0), "the next best plan") if word == "again" else None
+
+    def _conclude(self, rows: Rows, attempt: Attempt, ended: remediate.Ended, firing: int) -> str:
+        now = self.site.clock.now()
+        outcome, says = ended.outcome, ended.says
+        if firing:
+            outcome, says = Outcome.FAILED, f"{says}; but {firing} alert(s) still fire: done but still firing"
+        learn.record(rows, self.incident, attempt, outcome, says=says, now=now)
+        incident = self._current(rows)
+        if incident is None:
+            return "closed"
+        if outcome is Outcome.HEALED:
+            self._close(rows, incident, f"healed by {attempt.plan.runbook}: {says}", now=now)
+            escalate.tell(rows, incident, kind="healed", says=f"{attempt.plan.runbook}: {says}", now=now)
+            return "healed"
+        if outcome is Outcome.UNCLEAR or incident.ordered_json:
+            self._escalate(rows, incident, says, (*attempt.plan.advice, _guide(incident)))
+            return "escalated"
+        self._move(rows, Status.INVESTIGATING, f"{attempt.plan.runbook} did not heal it: {says}")
+        return "again"
+
+    async def escalate(self, reason: str, next_steps: Sequence[str]) -> Again | None:
+        """Hand over to a person."""
+
+        def climb(rows: Rows) -> None:
+            incident = self._current(rows)
+            if incident is not None:
+                self._escalate(rows, incident, reason, next_steps)
+
+        await self.run.record("escalate", climb, kind=type(None), tell=("events",))
+        return None
+
+    def _escalate(self, rows: Rows, incident: Incident, reason: str, next_steps: Sequence[str]) -> None:
+        escalate.climb(rows, incident, reason=reason, next_steps=next_steps, now=self.site.clock.now())
+
+    def _close(self, rows: Rows, incident: Incident, reason: str, *, now: datetime) -> None:
+        """Resolve; what our own watching had raised is over with it, and what waited for it goes on."""
+        alerts.resolve_own(rows, incident.id, ours=OWN_SOURCES, now=now)
+        approvals.withdraw(rows, incident.id, now=now)
+        lifecycle.move(rows, incident, Status.RESOLVED, reason=reason, now=now)
+        for child in incidents.children(rows, incident.id):
+            runs.wake(rows, RUNS, child.id, now=now)
+
+    def _current(self, rows: Rows) -> Incident | None:
+        """Return the incident as it is now, None when somebody closed it in between."""
+        incident = incidents.get(rows, self.incident.id)
+        return None if incident is None or incident.closed else incident
+
+    def _move(self, rows: Rows, to: Status, reason: str) -> Incident | None:
+        incident = self._current(rows)
+        return (
+            None if incident is None else lifecycle.move(rows, incident, to, reason=reason, now=self.site.clock.now())
+        )
+
+    def _firing_outside(self, rows: Rows) -> int:
+        return alerts.firing_sources(rows, self.incident.id, ours=OWN_SOURCES)[1]
+
+    def _tell(self, rows: Rows, kind: str, says: str, **data: Any) -> int:  # noqa: ANN401 — as events take it
+        return events.add(
+            rows, kind, says, at=self.site.clock.now(), incident=self.incident.id, target=self.incident.target, **data
+        )
+
+
+def _first_outcome(decision: Decision) -> Outcome:
+    return {
+        Permission.ALLOW: Outcome.STARTED,
+        Permission.ASK: Outcome.ASKED,
+        Permission.DENY: Outcome.DENIED,
+    }[decision.permission]
+
+
+def _ordered(incident: Incident, target: Target) -> plan.Choice:
+    step = from_json(incident.ordered_json, Step)
+    ordered = Plan(incident=incident.id, runbook="order", target=target.name, steps=(step,))
+    return plan.Choice(plan=ordered, says=incident.title)
+
+
+def _whole_proof(target: Target, attempt: Attempt, diagnosis: Diagnosis, *, within: timedelta) -> Proof:
+    """What shows that the target as a whole is well again: its checks pass, and the reading that was out is in band."""
+    below = {reading: limit for step in attempt.plan.steps for reading, limit in step.proof.below.items()}
+    sees_health = bool(target.via) or any(check.vital for check in target.checks)
+    return Proof(
+        healthy=sees_health and diagnosis.category is not Category.UNKNOWN,
+        below=below,
+        within=min(within, max((step.proof.within for step in attempt.plan.steps), default=within)),
+        settle=timedelta(seconds=attempt.plan.settle),
+    )
+
+
+def _guide(incident: Incident) -> str:
+    return f"devops-agent guide {incident.id} RUNBOOK, or mend it and devops-agent resolve {incident.id}"

@@ -1,0 +1,178 @@
+"""Take stock: gather every value that the guard's rules look at."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from devops_agent.model.action import Blast, Risk
+from devops_agent.model.control import silenced
+from devops_agent.model.fact import Fact
+from devops_agent.model.identity import Protected
+from devops_agent.model.sighting import Health, Sighting
+from devops_agent.model.situation import Limits, Situation, Trial
+from devops_agent.model.target import Target, Trust
+from devops_agent.ports import PluginError, Untouchable
+from devops_agent.store import attempts, controls, heartbeats
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from devops_agent.config.settings import Settings
+    from devops_agent.engine.site import Site
+    from devops_agent.model.action import Action
+    from devops_agent.model.incident import Incident
+    from devops_agent.model.runbook import Plan
+    from devops_agent.store.rows import Rows
+
+_TROUBLE = (Health.DOWN, Health.UNREACHABLE)
+
+
+class Touched(Fact, kw_only=True):
+    """Whether the plan would touch something protected."""
+
+    protected: Protected | None = None
+    unknown: str = ""
+
+
+async def touched(plan: Plan, target: Target, *, site: Site) -> Touched:
+    """Ask each actuator of the plan who the target really is, and the never-touch set whether it may be touched."""
+    for step in plan.steps:
+        try:
+            identity = await site.actuator_of(step.action).identify(target, step=step)
+            site.guardian.refuse(identity)
+        except Untouchable as refusal:
+            return Touched(protected=refusal.protected)
+        except PluginError as error:
+            return Touched(unknown=str(error))
+    return Touched()
+
+
+def situation(  # noqa: PLR0913 — a situation is made of these
+    rows: Rows,
+    incident: Incident,
+    plan: Plan,
+    *,
+    target: Target,
+    touched: Touched,
+    confidence: float,
+    approved: bool,
+    site: Site,
+    now: datetime,
+) -> Situation:
+    """Return the situation in which `plan` is to be decided on."""
+    settings = site.settings()
+    risk, blast = weight(plan, site.actions)
+    limits = limits_of(settings, target, risk, switched=controls.flags(rows))
+    trials = _trials(rows, plan, now=now, window=max(limits.strikes_window, limits.breaker_open))
+    last_hour = attempts.started_since(rows, now - timedelta(hours=1))
+    group = site.ground().directory.group_of(target)
+    sightings = site.sightings()
+    managed, managed_says = opt_in(target, settings)
+    return Situation(
+        now=now,
+        incident_opened_at=incident.opened_at,
+        target=target.name,
+        target_known=True,
+        managed=managed,
+        managed_says=managed_says,
+        risk=risk,
+        blast=blast,
+        confidence=confidence,
+        limits=limits,
+        ordered=bool(incident.ordered_json),
+        approved=approved,
+        pauses=tuple(p for p in controls.pauses(rows, now=now) if p.holds(target.name)),
+        silence=silenced(
+            [*site.ground().windows(now), *controls.silences(rows, now=now)],
+            {"target": target.name, **target.labels},
+            now=now,
+        ),
+        protected=touched.protected,
+        identity_unknown=touched.unknown,
+        alerting_silent_for=_overdue(rows, settings, now=now),
+        watched=len(sightings),
+        troubled=sum(1 for one in sightings.values() if one.health in _TROUBLE),
+        group_size=len(group),
+        group_well=_well(group, sightings, besides=target.name),
+        trials=trials,
+        started_last_hour=len(last_hour),
+        hour_frees_at=last_hour[0].started_at + timedelta(hours=1) if last_hour and last_hour[0].started_at else None,
+        under_way=sum(1 for a in last_hour if a.ended_at is None and a.incident != incident.id),
+    )
+
+
+def weight(plan: Plan, actions: Mapping[str, Action]) -> tuple[Risk, Blast]:
+    """Return the highest risk and the widest reach among a plan's actions; risk comes from the action, not the file."""
+    known = [actions[step.action] for step in plan.steps]
+    reach = list(Blast)
+    return (
+        max((action.risk for action in known), key=lambda risk: risk.rank, default=Risk.READ),
+        max((action.blast for action in known), key=reach.index, default=Blast.NOTHING),
+    )
+
+
+def limits_of(settings: Settings, target: Target, risk: Risk, *, switched: Mapping[str, bool]) -> Limits:
+    """Return what people allow for a plan of this risk on this target."""
+    guard = settings.guard
+    ceiling = min((guard.trust, target.trust or Trust.AUTO), key=lambda trust: trust.rank)
+    start = {Risk.READ: Trust.AUTO, Risk.SAFE: guard.safe, Risk.RISKY: guard.risky, Risk.DANGEROUS: guard.dangerous}
+    return Limits(
+        remediate=switched.get("AUTO_REMEDIATION_ENABLED", settings.flags.AUTO_REMEDIATION_ENABLED),
+        trust=ceiling,
+        start_trust=start[risk],
+        strikes=guard.strikes.count,
+        strikes_window=guard.strikes.window,
+        cooldown=guard.cooldown,
+        actions_per_hour=guard.actions_per_hour,
+        concurrent=guard.concurrent,
+        breaker_failures=guard.breaker.failures,
+        breaker_open=guard.breaker.open_for,
+        min_healthy=target.min_healthy,
+        storm_share=guard.storm_share,
+        storm_count=guard.storm_count,
+        min_confidence=guard.min_confidence,
+        deadline=guard.deadline,
+    )
+
+
+def opt_in(target: Target, settings: Settings) -> tuple[bool, str]:
+    """Return whether somebody opted the target in, and how; an opt-out wins."""
+    where = "its label" if target.found_by != "config" else settings.source or "the configuration"
+    if target.managed is False:
+        return False, f"{target.name} is opted out by {where}"
+    if target.managed:
+        return True, f"{target.name} is opted in by {where}"
+    if settings.guard.managed_by_default:
+        return True, "guard.managed_by_default opts in everything that is found"
+    return False, f"{target.name} is not opted in: set the label devops-agent.enable=true, or write it into agent.yaml"
+
+
+def _trials(rows: Rows, plan: Plan, *, now: datetime, window: timedelta) -> tuple[Trial, ...]:
+    ended = [a for a in attempts.started_since(rows, now - 2 * window, target=plan.target) if a.ended_at]
+    return tuple(
+        Trial(ended_at=a.ended_at, strike=a.outcome.strike, same_runbook=a.plan.runbook == plan.runbook)
+        for a in sorted(ended, key=lambda a: a.ended_at or now)
+        if a.ended_at
+    )
+
+
+def _overdue(rows: Rows, settings: Settings, *, now: datetime) -> timedelta | None:
+    """Return by how much the alert that always fires is overdue; None when it is not, or not expected."""
+    within = settings.watchdog.within
+    if within is None:
+        return None
+    beats = heartbeats.all_(rows)
+    since = [beats[role].at for role in (heartbeats.WATCHDOG,) if role in beats]
+    since += [beats["agent"].started_at] if "agent" in beats else []
+    overdue = now - max(since, default=now) - within
+    return overdue if overdue > timedelta() else None
+
+
+def _well(group: Sequence[Target], sightings: Mapping[str, Sighting], *, besides: str) -> int:
+    return sum(
+        1
+        for member in group
+        if member.name != besides and member.name in sightings and sightings[member.name].health not in _TROUBLE
+    )

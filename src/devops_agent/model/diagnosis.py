@@ -1,0 +1,45 @@
+"""What is wrong, how sure we are, and what that makes of the incident."""
+
+from devops_agent.model.alert import Severity
+from devops_agent.model.fact import Fact
+from devops_agent.model.incident import Category, Complexity
+
+
+class Hypothesis(Fact, kw_only=True):
+    """One possible cause."""
+
+    kind: str
+    """Fault class."""
+    says: str
+    confidence: float
+    """0 to 1."""
+    evidence: tuple[str, ...] = ()
+    """Ids of the evidence that it rests on."""
+
+
+class Diagnosis(Fact, kw_only=True):
+    """Ranked hypotheses, the likeliest first; and what they make of the incident."""
+
+    hypotheses: tuple[Hypothesis, ...]
+    category: Category
+    complexity: Complexity
+    severity: Severity
+    well: bool = False
+    """The target was looked at and is well: a false alarm, or it recovered by itself."""
+    starting: bool = False
+    """It is being started; look again before judging."""
+
+    @property
+    def kind(self) -> str:
+        """Fault class of the likeliest hypothesis."""
+        return self.hypotheses[0].kind if self.hypotheses else "unknown"
+
+    @property
+    def confidence(self) -> float:
+        """How sure we are of it, 0 to 1."""
+        return self.hypotheses[0].confidence if self.hypotheses else 0.0
+
+    @property
+    def says(self) -> str:
+        """The likeliest hypothesis in words."""
+        return self.hypotheses[0].says if self.hypotheses else "nothing is known"
