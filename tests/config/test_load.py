@@ -7,8 +7,8 @@ import pytest
 from devops_agent.config.load import find_config, load
 from devops_agent.config.problems import ConfigError
 from devops_agent.config.secrets import SecretError, doubts_about, read_secret
-from devops_agent.config.settings import Polling, Settings, Thresholds
-from devops_agent.model.target import Trust
+from devops_agent.config.settings import Polling, Settings
+from devops_agent.model.target import Thresholds, Trust
 from tests.config.samples import problems, settings
 
 

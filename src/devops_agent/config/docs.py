@@ -101,6 +101,14 @@ def runbooks_page(*, shipped: Path | None = None) -> str:
     return head + "\n" + form + "\n## Shipped runbooks\n\n" + "\n".join(_shipped(shipped or shipped_folder()))
 
 
+def structs_in(kind: Any) -> Iterator[type[Fact]]:  # noqa: ANN401 — a type
+    """Yield the structs that a type speaks of, in the form in which they are written."""
+    if isinstance(kind, type) and issubclass(kind, Fact):
+        yield written_as(kind)
+    for inner in get_args(kind):
+        yield from structs_in(inner)
+
+
 def _code(words: Any) -> str:  # noqa: ANN401 — anything with names in it
     return ", ".join(f"`{word}`" for word in words)
 
@@ -113,7 +121,7 @@ def _sections(kind: type[Fact], title: str) -> Iterator[str]:
         heading, here = waiting.pop(0)
         yield f"{heading}\n\n{struct_doc(here)}\n\n{_table(here)}"
         for key, field in keys_of(here).items():
-            for inner in _structs(field.type):
+            for inner in structs_in(field.type):
                 if inner not in seen:
                     seen.add(inner)
                     waiting.append((f"## {inner.__name__}\n\nBelow `{key}`.", inner))
@@ -161,13 +169,6 @@ def _type(kind: Any) -> str:  # noqa: ANN401 — a type
     if isinstance(kind, type) and issubclass(kind, Fact):
         return f"[{kind.__name__}](#{kind.__name__.lower()})"
     return _WORDS[kind]
-
-
-def _structs(kind: Any) -> Iterator[type[Fact]]:  # noqa: ANN401 — a type
-    if isinstance(kind, type) and issubclass(kind, Fact):
-        yield written_as(kind)
-    for inner in get_args(kind):
-        yield from _structs(inner)
 
 
 def _shipped(folder: Path) -> Iterator[str]:

@@ -48,15 +48,22 @@ def _owners(proc: Path, inodes: set[str]) -> dict[str, int]:
     """Return inode → pid of the process that has it open, as far as this user may look."""
     owners: dict[str, int] = {}
     for process in sorted((path for path in proc.iterdir() if path.name.isdigit()), key=lambda path: int(path.name)):
-        try:
-            links = [str(link.readlink()) for link in (process / "fd").iterdir()]
-        except OSError:
-            continue
-        for link in links:
-            inode = link.removeprefix("socket:[").removesuffix("]")
-            if inode in inodes:
-                owners.setdefault(inode, int(process.name))
+        for inode in inodes.intersection(_open_sockets(process)):
+            owners.setdefault(inode, int(process.name))
     return owners
+
+
+def _open_sockets(process: Path) -> Iterator[str]:
+    """Yield the inodes of a process's sockets; none of a process that has ended or is not ours to look at."""
+    try:
+        links = list((process / "fd").iterdir())
+    except OSError:
+        return
+    for link in links:
+        try:
+            yield str(link.readlink()).removeprefix("socket:[").removesuffix("]")
+        except OSError:
+            continue  # closed since the folder was read
 
 
 def _text(path: Path) -> str:

@@ -100,7 +100,9 @@ def _type(kind: Any, rule: Rule | None, defs: dict[str, Schema]) -> Schema:  # n
     members = members_of(kind)
     if len(members) > 1:
         options = [_type(member, rule, defs) for member in members if member is not type(None)]
-        nothing: list[Schema] = [{"type": "null"}, {"enum": ["off", "none", "never"]}] if type(None) in members else []
+        nothing: list[Schema] = (
+            [{"type": "null"}, {"enum": ["off", "none", "never", False]}] if type(None) in members else []
+        )
         return {"anyOf": [*options, *nothing]}
     origin = get_origin(kind)
     if origin is tuple:
