@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypeVar, get_args, get_origin
 
 import msgspec
+
+from devops_agent.model.duration import DurationError, parse_duration
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,12 +41,30 @@ class SettingsError(ValueError):
 def settings(kind: type[T], config: Mapping[str, object], *, where: str) -> T:
     """Convert a plugin's part of `agent.yaml` to its frozen struct; `where` is the path shown in errors.
 
+    Durations are read as everywhere in that file: `30s`, `1h`, or a number of seconds.
+
     Raises:
         SettingsError: a field is unknown or of the wrong type.
 
     """
     try:
-        return msgspec.convert(dict(config), type=kind, strict=False)
-    except msgspec.ValidationError as error:
+        return msgspec.convert(_with_durations(dict(config), kind), type=kind, strict=False)
+    except (msgspec.ValidationError, DurationError) as error:
         message = f"{where}: {error}"
         raise SettingsError(message) from error
+
+
+def _with_durations(value: object, kind: object) -> object:
+    """Return `value` with every text that stands where `kind` wants a duration turned into one."""
+    if isinstance(value, str):
+        return parse_duration(value) if timedelta in (kind, *get_args(kind)) else value
+    for one in (kind, *get_args(kind)):
+        inner = get_args(one)
+        if isinstance(value, Mapping) and isinstance(one, type) and issubclass(one, msgspec.Struct):
+            kinds = {field.encode_name: field.type for field in msgspec.structs.fields(one)}
+            return {name: _with_durations(each, kinds.get(name)) for name, each in value.items()}
+        if isinstance(value, Mapping) and get_origin(one) is dict:
+            return {name: _with_durations(each, inner[1]) for name, each in value.items()}
+        if isinstance(value, (list, tuple)) and get_origin(one) in (list, tuple):
+            return [_with_durations(each, inner[0]) for each in value]
+    return value
