@@ -46,10 +46,16 @@ def test_what_acts_on_a_target_is_said_in_a_word(via: str) -> None:
 
 def test_options_of_the_acting_plugin_stand_beside_the_name() -> None:
     (target,) = settings(
-        "targets: [{name: w, process: {name: worker, command: [run, '8'], nice: 5, token_file: t}, options: {a: 1}}]"
+        "targets: [{name: w, process: {name: worker, command: [run, '8'], log: out.log, pid_file: /run/p}, options: {a: 1, cwd: .}}]"
     ).targets
     assert (target.name, target.ref) == ("w", "worker")
-    assert target.options == {"command": ["run", "8"], "nice": 5, "token_file": "/etc/agent/t", "a": 1}
+    assert target.options == {
+        "command": ["run", "8"],
+        "log": "/etc/agent/out.log",
+        "pid_file": "/run/p",
+        "a": 1,
+        "cwd": "/etc/agent",
+    }
 
 
 def test_a_written_target_is_opted_in_unless_it_says_otherwise() -> None:

@@ -17,6 +17,9 @@ from devops_agent.model.target import Check, Target, Thresholds, Trust
 VIAS = ("docker", "process", "supervisord", "systemd")
 """Plugins that act on targets, and the short words for them."""
 
+_PATH_OPTIONS = frozenset({"cwd", "log"})
+"""Options that are paths, beside those that end in `_file`."""
+
 RESOURCES = ("memory_percent", "disk_percent", "cpu_percent")
 _URL = Form(pattern=r"https?://[^\s/]+\S*", example="http://127.0.0.1:8000")
 _URL_OR_NONE = Form(pattern="|" + _URL.pattern, example=_URL.example)
@@ -190,7 +193,11 @@ def _target(form: TargetForm, node: Node, path: Path, writing: Writing) -> Targe
         checks=_checks(form, via, path, writing),
         thresholds=_thresholds(node, path, writing),
         start_period=form.start_period,
-        options={**form.options, **options, **({"clean": list(form.clean)} if form.clean else {})},
+        options={
+            **_options(form.options, (*path, "options"), writing),
+            **options,
+            **({"clean": list(form.clean)} if form.clean else {}),
+        },
     )
     if not target.checks and not form.clean:
         words = ", ".join(sorted(writing.via))
@@ -215,7 +222,7 @@ def _acting(form: TargetForm, path: Path, writing: Writing) -> tuple[str, str, d
             writing.tell((*path, word), not_among("plugin that acts", word, writing.via))
         if isinstance(value, str):
             return word, value, {}
-        options = {key: _absolute(key, item, (*path, word, key), writing) for key, item in value.items()}
+        options = _options(value, (*path, word), writing)
         ref = options.pop("name", "")
         if not isinstance(ref, str | int):
             writing.tell((*path, word, "name"), "is no text")
@@ -223,10 +230,14 @@ def _acting(form: TargetForm, path: Path, writing: Writing) -> tuple[str, str, d
     return "", "", {}
 
 
-def _absolute(key: str, value: object, path: Path, writing: Writing) -> object:
-    if key.endswith("_file") and isinstance(value, str):
-        return writing.reader.paths(find(writing.root, path), value)
-    return value
+def _options(values: Mapping[str, object], path: Path, writing: Writing) -> dict[str, object]:
+    """Return a plugin's options, with absolute paths."""
+    return {
+        key: writing.reader.paths(find(writing.root, (*path, key)), value)
+        if isinstance(value, str) and (key.endswith("_file") or key in _PATH_OPTIONS)
+        else value
+        for key, value in values.items()
+    }
 
 
 def _thresholds(node: Node, path: Path, writing: Writing) -> Thresholds:
