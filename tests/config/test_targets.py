@@ -46,7 +46,8 @@ def test_what_acts_on_a_target_is_said_in_a_word(via: str) -> None:
 
 def test_options_of_the_acting_plugin_stand_beside_the_name() -> None:
     (target,) = settings(
-        "targets: [{name: w, process: {name: worker, command: [run, '8'], log: out.log, pid_file: /run/p}, options: {a: 1, cwd: .}}]"
+        "targets: [{name: w, process: {name: worker, command: [run, '8'], log: out.log, pid_file: /run/p}, "
+        "options: {a: 1, cwd: .}}]"
     ).targets
     assert (target.name, target.ref) == ("w", "worker")
     assert target.options == {
