@@ -3,7 +3,7 @@
 import errno
 import re
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -146,7 +146,7 @@ class Http:
         timeout: float = 5.0,
         limit: int = 1_000_000,
         socket: str = "",
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes]:
         """Yield the lines of a stream, without their ends, until the server closes it.
 
         Args:
