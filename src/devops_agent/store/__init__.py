@@ -103,6 +103,7 @@ async def _open_sqlite(path: Path, *, max_pending: int, wait_ms: int) -> Store:
     from devops_agent.store import sqlite
 
     try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         bells = DatagramBells(path.parent / f"{path.name}.bells")
     except OSError as error:
         raise StoreError(f"cannot open the store: {error}; give this user the right to write its folder") from error

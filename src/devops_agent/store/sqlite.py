@@ -120,7 +120,8 @@ class SqliteConnection:
         name = str(getattr(error, "sqlite_errorname", type(error).__name__))
         way_out = next((f"; {says}" for code, says in _WAYS_OUT.items() if name.startswith(code)), "")
         kind = StoreBusyError if name.startswith(_PASSING) else StoreError
-        return kind(f"cannot use the database {self._path}: {error} ({name}){way_out}")
+        says = str(error).partition(" with text ")[0]  # what cannot be decoded is not repeated
+        return kind(f"cannot use the database {self._path}: {says} ({name}){way_out}")
 
 
 def split(script: str) -> list[str]:
