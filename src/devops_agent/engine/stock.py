@@ -91,7 +91,7 @@ def situation(  # noqa: PLR0913 — a situation is made of these
         ),
         protected=touched.protected,
         identity_unknown=touched.unknown,
-        alerting_silent_for=_overdue(rows, settings, now=now),
+        alerting_silent_for=overdue(rows, settings, now=now),
         watched=len(sightings),
         troubled=sum(1 for one in sightings.values() if one.health in _TROUBLE),
         group_size=len(group),
@@ -158,7 +158,7 @@ def _trials(rows: Rows, plan: Plan, *, now: datetime, window: timedelta) -> tupl
     )
 
 
-def _overdue(rows: Rows, settings: Settings, *, now: datetime) -> timedelta | None:
+def overdue(rows: Rows, settings: Settings, *, now: datetime) -> timedelta | None:
     """Return by how much the alert that always fires is overdue; None when it is not, or not expected."""
     within = settings.watchdog.within
     if within is None:

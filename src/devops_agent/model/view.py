@@ -90,7 +90,9 @@ class View(Fact, kw_only=True):
 def view_of(target: Target, *, state: State | None, evidence: tuple[Evidence, ...], at: datetime) -> View:
     """Put together what plugins saw of `target` and say what is wrong."""
     vital = {check.name for check in target.checks if check.vital}
-    failing = tuple(piece.says or f"{piece.name} fails" for piece in evidence if piece.name in vital and piece.value is False)
+    failing = tuple(
+        piece.says or f"{piece.name} fails" for piece in evidence if piece.name in vital and piece.value is False
+    )
     readings = {
         piece.name: float(piece.value)
         for piece in evidence

@@ -246,3 +246,11 @@ CREATE TABLE tokens (
     expires_at INTEGER,
     revoked_at INTEGER
 );
+
+-- What the agent offers, for those who only show it.
+CREATE TABLE catalogue (
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    entry_json TEXT NOT NULL,
+    PRIMARY KEY (kind, name)
+);

@@ -1,0 +1,100 @@
+"""The janitor: ends what is over by time (approvals, stale alerts, pauses) and deletes what nobody needs any more."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from devops_agent.engine.commands import RUNS
+from devops_agent.model.alert import AlertStatus
+from devops_agent.store import alerts, approvals, controls, events, incidents, runs
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from datetime import datetime
+
+    from devops_agent.config.settings import Settings
+    from devops_agent.engine.receive import Received
+    from devops_agent.model.alert import Alert
+    from devops_agent.store import Store
+    from devops_agent.store.rows import Rows
+
+log = logging.getLogger("devops_agent.janitor")
+
+KEEP = timedelta(days=30)
+"""How long resolved alerts and the journals of finished runs are kept; the timeline is kept for ever."""
+
+
+class Janitor:
+    """Looks for what is over."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        settings: Callable[[], Settings],
+        receive: Callable[[Sequence[Alert]], Awaitable[Received]],
+        seen_before: Callable[[], datetime],
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._receive = receive
+        self._started = seen_before
+        """When this process began: nothing is stale because nobody was there to hear it."""
+        self._pauses: dict[str, str] = {}
+
+    async def tick(self, now: datetime) -> None:
+        """Do one round."""
+        await self._expire_approvals(now)
+        await self._end_pauses(now)
+        await self._end_stale(now)
+
+    async def sweep(self, now: datetime) -> None:
+        """Delete what is older than KEEP."""
+
+        def forget(rows: Rows) -> tuple[int, int]:
+            return alerts.forget(rows, resolved_before=now - KEEP), runs.forget(rows, finished_before=now - KEEP)
+
+        old_alerts, old_runs = await self._store.write(forget)
+        if old_alerts or old_runs:
+            log.info("deleted what is old", extra={"alerts": old_alerts, "runs": old_runs})
+
+    async def _expire_approvals(self, now: datetime) -> None:
+        def expire(rows: Rows) -> int:
+            over = approvals.expire(rows, now=now)
+            for asked in over:
+                says = f"nobody answered {asked.id} in time: nothing is done"
+                events.add(rows, "expired", says, at=now, incident=asked.incident, approval=asked.id)
+                runs.wake(rows, RUNS, asked.incident, now=now)
+            return len(over)
+
+        if any(asked.expires_at <= now for asked in await self._store.read(approvals.pending)):
+            await self._store.write(expire, tell=("events", RUNS))
+
+    async def _end_pauses(self, now: datetime) -> None:
+        """Wake what a pause held back when its time is over."""
+        holding = {
+            pause.id: pause.target for pause in await self._store.read(lambda rows: controls.pauses(rows, now=now))
+        }
+        ended = {target for id_, target in self._pauses.items() if id_ not in holding}
+        self._pauses = holding
+        if not ended:
+            return
+
+        def wake(rows: Rows) -> None:
+            for incident in incidents.open_ones(rows):
+                if "" in ended or incident.target in ended:
+                    runs.wake(rows, RUNS, incident.id, now=now)
+
+        await self._store.write(wake, tell=(RUNS,))
+
+    async def _end_stale(self, now: datetime) -> None:
+        """Resolve firings from outside that nobody has repeated for long: their end got lost."""
+        age = self._settings().alerting.stale_after
+        if now - self._started() < age:
+            return
+        stale = await self._store.read(lambda rows: alerts.stale(rows, seen_before=now - age))
+        if stale:
+            await self._receive([one.with_(status=AlertStatus.RESOLVED, ends_at=now) for one in stale])
+            log.info("ended alerts that nobody repeats", extra={"alerts": len(stale)})

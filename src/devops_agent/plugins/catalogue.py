@@ -1,0 +1,40 @@
+"""All plugins by port and name: the one line that a new plugin adds. Read by `app` only, loaded on first use."""
+
+from typing import Final
+
+ACTUATORS: Final = {
+    "command": "devops_agent.plugins.command.actuator:build",
+    "docker": "devops_agent.plugins.docker.actuator:build",
+    "host": "devops_agent.plugins.host.actuator:build",
+    "http": "devops_agent.plugins.http.actuator:build",
+    "process": "devops_agent.plugins.process.actuator:build",
+    "supervisord": "devops_agent.plugins.supervisord.actuator:build",
+    "systemd": "devops_agent.plugins.systemd.actuator:build",
+}
+PROBES: Final = {
+    "docker": "devops_agent.plugins.docker.probe:build",
+    "host": "devops_agent.plugins.host.probe:build",
+    "http": "devops_agent.plugins.http.probe:build",
+    "process": "devops_agent.plugins.process.probe:build",
+    "tcp": "devops_agent.plugins.network.probe:build",
+}
+FALLBACK: Final = {
+    "network": "devops_agent.plugins.network.diagnosis:build",
+}
+INVENTORIES: Final = {
+    "docker": "devops_agent.plugins.docker.inventory:build",
+}
+WATCHERS: Final = {
+    "docker": "devops_agent.plugins.docker.watcher:build",
+    "process": "devops_agent.plugins.process.watcher:build",
+}
+COMPLETERS: Final = {
+    "alertmanager": "devops_agent.plugins.alertmanager.completer:build",
+}
+RECEIVERS: Final = {
+    "alertmanager": "devops_agent.plugins.alertmanager.receiver:build",
+    "generic": "devops_agent.plugins.generic.receiver:build",
+    "grafana": "devops_agent.plugins.grafana.receiver:build",
+}
+ON_DEMAND: Final = frozenset({"docker", "supervisord", "systemd"})
+"""Actuators that are loaded only when a target, or a setting, speaks of them: what is not used costs no memory."""
