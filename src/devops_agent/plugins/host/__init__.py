@@ -1,0 +1,1 @@
+"""This machine: its readings, and room on its disks."""
