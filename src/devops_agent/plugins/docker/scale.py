@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 from devops_agent.model.action import Result
 from devops_agent.plugins.docker.client import Engine, EngineError, Json
 from devops_agent.plugins.docker.config import COMPOSE_NUMBER, REPLICA_OF, REPLICAS, Config
 from devops_agent.plugins.docker.copy import fixed_ports, more_networks, replica_of, settings_like
 from devops_agent.plugins.docker.find import labels_of, name_of, replicas, scalable, short
+from devops_agent.plugins.docker.state import when
 from devops_agent.ports import PluginError
 
 Refuse = Callable[[Json], Awaitable[None]]
@@ -109,13 +111,21 @@ class Scaling:
 
     async def _shrink(self, surplus: int, container: Json, running: list[Json], patience: int) -> list[str]:
         """Remove the newest, but never the one that the target itself is."""
-        removable = [one for one in reversed(running) if one["Id"] != container["Id"]][:surplus]
+        if not surplus:
+            return []
+        others = [await self._engine.inspect(one["Id"]) for one in running if one["Id"] != container["Id"]]
+        removable = sorted(others, key=_made, reverse=True)[:surplus]
         for one in removable:
-            await self._refuse(await self._engine.inspect(one["Id"]))
+            await self._refuse(one)
         for one in removable:
             await self._engine.stop(one["Id"], patience=patience, timeout=patience + _CALL)
             await self._engine.remove(one["Id"])
         return [f"removed {short(one)}" for one in removable]
+
+
+def _made(container: Json) -> datetime:
+    """Return when a container was made; the engine's list knows it by the second only, which is too coarse."""
+    return when(container["Created"]) or datetime.min.replace(tzinfo=UTC)
 
 
 def _next_name(base: str, *, numbered: bool, taken: set[str]) -> tuple[str, int]:
