@@ -104,7 +104,7 @@ async def test_withdrawing_leaves_given_answers_as_they_are(store: Store) -> Non
     await store.write(ask)
     await store.write(lambda rows: approve(rows, "APR-1"))
     await store.write(lambda rows: approvals.withdraw(rows, "INC-1", now=START))
-    assert [one.answer for one in await store.read(lambda rows: approvals.latest(rows))] == [Answer.APPROVED]
+    assert [one.answer for one in await store.read(approvals.latest)] == [Answer.APPROVED]
 
 
 async def test_questions_of_one_moment_are_listed_in_the_order_in_which_they_were_asked(store: Store) -> None:

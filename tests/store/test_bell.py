@@ -185,7 +185,7 @@ async def test_listening_goes_on_when_the_server_was_away_for_a_while(postgres_u
         name = postgres_url.rpartition("/")[2]
         with closing(connect(f"{postgres_url.rpartition('/')[0]}/postgres")) as server:
             server.run(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
-            server.all(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+            server.all("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name", name=name)
             await asyncio.sleep(0.5)  # long enough for tries that fail; the rule holds without them too
             assert not bell.is_set()
             server.run(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')

@@ -48,7 +48,7 @@ async def test_what_was_written_is_there_when_it_is_opened_again(url: str) -> No
 async def test_a_database_of_a_newer_version_is_left_alone(url: str) -> None:
     async with await open_store(url) as store:
         await store.write(lambda rows: rows.run("INSERT INTO migrations (number, name) VALUES (9999, 'later')"))
-    with pytest.raises(StoreError, match="it has schema 9999, this version knows .*; update devops-agent"):
+    with pytest.raises(StoreError, match=r"it has schema 9999, this version knows .*; update devops-agent"):
         await open_store(url)
 
 
@@ -91,14 +91,14 @@ async def test_a_damaged_page_is_told_when_it_is_read(tmp_path: Path) -> None:
     damaged = len(content) // 4
     content[-damaged:] = os.urandom(damaged)
     path.write_bytes(content)
-    with pytest.raises(StoreError, match="malformed.*restore a backup|Could not decode"):
+    with pytest.raises(StoreError, match=r"malformed.*restore a backup|Could not decode"):
         async with await open_store(url) as store:
             await store.read(lambda rows: rows.all("SELECT * FROM events"))
 
 
 async def test_a_path_through_a_file_is_told_as_such(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file")
-    with pytest.raises(StoreError, match="cannot open the store: .*File exists"):
+    with pytest.raises(StoreError, match=r"cannot open the store: .*File exists"):
         await open_store(f"sqlite:///{tmp_path}/data/agent.db")
 
 
@@ -152,7 +152,7 @@ async def test_a_folder_that_may_not_be_written_is_told_as_such(
 
 @pytest.mark.real
 async def test_a_postgresql_that_is_not_there_may_be_there_later() -> None:
-    with pytest.raises(StoreBusyError, match="cannot connect to PostgreSQL"):
+    with pytest.raises(StoreBusyError, match=r"cannot connect to PostgreSQL"):
         await open_store("postgresql://nobody@127.0.0.1:1/none")
 
 
@@ -161,7 +161,7 @@ async def test_a_postgresql_database_that_would_garble_text_is_refused(postgres_
     server = connect(postgres_url)
     server.run("CREATE DATABASE old_words ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
     try:
-        with pytest.raises(StoreError, match="SQL_ASCII: create it with ENCODING 'UTF8'"):
+        with pytest.raises(StoreError, match=r"SQL_ASCII: create it with ENCODING 'UTF8'"):
             await open_store(f"{postgres_url.rpartition('/')[0]}/old_words")
     finally:
         server.run("DROP DATABASE old_words")

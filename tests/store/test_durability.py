@@ -144,7 +144,7 @@ async def test_a_full_disk_is_told_and_used_again_when_there_is_room(tmp_path: P
     try:
         async with await open_store(f"sqlite:///{tmp_path}/agent.db") as store:
             await store.write(add)
-            with pytest.raises(StoreBusyError, match="full.*make room on its disk"):
+            with pytest.raises(StoreBusyError, match=r"full.*make room on its disk"):
                 await store.write(fill)
             assert await store.read(events.head) == await store.read(events.head)
             await asyncio.to_thread(subprocess.run, ["mount", "-o", "remount,size=8m", str(tmp_path)], check=True)

@@ -80,14 +80,18 @@ async def test_hostile_text_is_kept_harmlessly_and_still_verifies(store: Store, 
     )
     assert await store.read(events.broken_link) is None
     (event,) = await store.read(lambda rows: events.after(rows, 0))
-    if not set(text) & {"\x00", "\ud800", "\udfff"}:
+    if "NUL" not in text and "half" not in text:
         assert (event.says, event.data["text"], event.kind) == (text, text, text)
     assert event.says == event.actor
     assert await store.read(lambda rows: events.of_incident(rows, text[:500])) == [event]
 
 
+RESERVED = {"rows", "kind", "says", "at", "incident", "target", "actor"}
+NAMES = st.text(max_size=5).filter(lambda name: name not in RESERVED)
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
-@given(said=st.text(), data=st.dictionaries(st.text(max_size=5).filter(lambda k: k not in RESERVED), st.text()))
+@given(said=st.text(), data=st.dictionaries(NAMES, st.text()))
 def test_whatever_is_told_verifies_and_can_be_read(connection: Connection, said: str, data: dict[str, str]) -> None:
     connection.begin()
     try:
@@ -97,9 +101,6 @@ def test_whatever_is_told_verifies_and_can_be_read(connection: Connection, said:
         assert len(events.after(connection, 0)) == 2
     finally:
         connection.rollback()
-
-
-RESERVED = {"rows", "kind", "says", "at", "incident", "target", "actor"}
 
 
 def test_an_empty_timeline_is_unbroken(connection: Connection) -> None:

@@ -260,10 +260,11 @@ class JournalRows(RuleBasedStateMachine):
 
     claims = Bundle("claims")
 
-    def __init__(self, rows: Connection) -> None:
+    rows: Connection
+
+    def __init__(self) -> None:
         super().__init__()
-        self.rows = rows
-        rows.begin()
+        self.rows.begin()
         self.now = START
         self.newest: dict[int, int] = {}
         """Run → the newest token that was given out for it."""
@@ -400,7 +401,7 @@ class JournalRows(RuleBasedStateMachine):
 
 def test_no_sequence_of_calls_breaks_the_rules_of_the_journal(connection: Connection) -> None:
     run_state_machine_as_test(
-        lambda: JournalRows(connection),
+        type("OnThis", (JournalRows,), {"rows": connection}),
         settings=settings(
             max_examples=60, stateful_step_count=40, suppress_health_check=list(HealthCheck), deadline=None
         ),

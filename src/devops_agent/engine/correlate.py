@@ -129,7 +129,7 @@ def _assign_group(  # noqa: PLR0913 — the parts of one assignment
         into.opened.append(incident)
         _adopt_victims(rows, incident, directory=directory, now=now)
     elif incident.closed:
-        incident = _reopen(rows, incident, lead, now=now)
+        incident = _reopen(rows, incident, cause, lead, now=now)
         into.opened.append(incident)
         _adopt_victims(rows, incident, directory=directory, now=now)
     else:
@@ -148,7 +148,7 @@ def _explaining(rows: Rows, cause: Cause, *, directory: Directory) -> Incident |
 
 
 def _open(rows: Rows, cause: Cause, lead: Alert, *, now: datetime) -> Incident:
-    kind = "self" if cause.group == "self" else kind_of(lead.labels)
+    kind = _kind(cause, lead)
     incident = incidents.open_(
         rows,
         target=cause.target,
@@ -173,11 +173,15 @@ def _open(rows: Rows, cause: Cause, lead: Alert, *, now: datetime) -> Incident:
     return incident
 
 
-def _reopen(rows: Rows, incident: Incident, lead: Alert, *, now: datetime) -> Incident:
+def _kind(cause: Cause, lead: Alert) -> str:
+    return "self" if cause.group == "self" else kind_of(lead.labels)
+
+
+def _reopen(rows: Rows, incident: Incident, cause: Cause, lead: Alert, *, now: datetime) -> Incident:
     moved = lifecycle.move(
         rows, incident, Status.OPEN, reason=f"{lead.name} came back: {lead.summary}", now=now, actor=lead.source
     )
-    incidents.describe(rows, incident.id, kind=kind_of(lead.labels), severity=lead.severity)
+    incidents.describe(rows, incident.id, kind=_kind(cause, lead), severity=lead.severity)
     return moved
 
 

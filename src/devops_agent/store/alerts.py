@@ -33,14 +33,17 @@ def firing_since(rows: Rows, fingerprint: str) -> datetime | None:
 
 
 def keep(rows: Rows, alerts: Iterable[Alert], *, target: str, incident: str, now: datetime) -> None:
-    """Write alerts that belong to `incident` (empty: to none); a later state of a firing replaces the earlier."""
+    """Write alerts that belong to `incident` (empty: to none); a later state of a firing replaces the earlier.
+
+    `target` may be empty when it is not known anew: what was known of the firing then stays.
+    """
     at = to_us(now)
     rows.many(
         "INSERT INTO alerts (fingerprint, starts_at, status, name, alert_json, target, incident, received_at, seen_at)"
         " VALUES (:fingerprint, :starts_at, :status, :name, :alert_json, :target, :incident, :at, :at)"
         " ON CONFLICT (fingerprint, starts_at) DO UPDATE SET status = excluded.status,"
-        " alert_json = excluded.alert_json, target = excluded.target, incident = excluded.incident,"
-        " seen_at = excluded.seen_at",
+        " alert_json = excluded.alert_json, incident = excluded.incident, seen_at = excluded.seen_at,"
+        " target = CASE WHEN excluded.target = '' THEN alerts.target ELSE excluded.target END",
         [
             {
                 "fingerprint": alert.fingerprint,

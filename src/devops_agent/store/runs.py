@@ -13,9 +13,13 @@ if TYPE_CHECKING:
 
 _COLUMNS = "id, queue, job, key, lock_name, args_json, status, fence, claims, version, waits_on, says"
 
+_ALIVE = "status IN ('ready', 'running', 'parked')"
+"""Word for word the condition of the partial indexes: SQLite uses them for no other, equal one."""
+
 _LOCK_IS_ITS = (
     "(lease_until >= :now OR lock_name = '' OR NOT EXISTS (SELECT 1 FROM runs o WHERE o.queue = runs.queue"
-    " AND o.lock_name = runs.lock_name AND o.id <> runs.id AND o.status = 'running' AND o.lease_until >= :now))"
+    f" AND o.lock_name = runs.lock_name AND o.id <> runs.id AND o.{_ALIVE} AND o.status = 'running'"
+    " AND o.lease_until >= :now))"
 )
 """While a lease was over, a run with the same lock may have begun: then this one must not go on beside it."""
 
@@ -63,7 +67,7 @@ def enqueue(  # noqa: PLR0913 — a job has these parts
     added = rows.run(
         "INSERT INTO runs (id, queue, job, key, lock_name, args_json, status, not_before, created_at, version)"
         " VALUES (:id, :queue, :job, :key, :lock_name, :args_json, 'ready', :not_before, :now, :version)"
-        " ON CONFLICT (queue, key) WHERE status IN ('ready', 'running', 'parked') DO NOTHING",
+        f" ON CONFLICT (queue, key) WHERE {_ALIVE} DO NOTHING",
         id=number,
         queue=queue,
         job=job,
@@ -86,10 +90,10 @@ def claim(rows: Rows, queue: str, *, owner: str, now: datetime, lease: timedelta
     """
     at = to_us(now)
     row = rows.one(
-        f"SELECT {_COLUMNS} FROM runs r WHERE queue = :queue AND ("
+        f"SELECT {_COLUMNS} FROM runs r WHERE queue = :queue AND {_ALIVE} AND ("
         " (status IN ('ready', 'parked') AND not_before <= :at) OR (status = 'running' AND lease_until < :at))"
         " AND (lock_name = '' OR NOT EXISTS (SELECT 1 FROM runs o WHERE o.queue = r.queue AND o.lock_name = r.lock_name"
-        "  AND o.id <> r.id AND o.status = 'running' AND o.lease_until >= :at))"
+        f"  AND o.id <> r.id AND o.{_ALIVE} AND o.status = 'running' AND o.lease_until >= :at))"
         " ORDER BY not_before, id LIMIT 1",
         queue=queue,
         at=at,
@@ -120,7 +124,7 @@ def next_due(rows: Rows, queue: str) -> int | None:
     """Return when (microseconds since 1970) the next run of `queue` becomes due; None when none waits."""
     row = rows.one(
         "SELECT min(CASE WHEN status = 'running' THEN lease_until ELSE not_before END) AS due FROM runs"
-        " WHERE queue = :queue AND status IN ('ready', 'parked', 'running')",
+        f" WHERE queue = :queue AND {_ALIVE}",
         queue=queue,
     )
     return None if row is None or row["due"] is None else int(row["due"])
@@ -183,7 +187,7 @@ def wake(rows: Rows, queue: str, key: str, *, now: datetime) -> bool:
     return bool(
         rows.run(
             "UPDATE runs SET woken = 1, not_before = CASE WHEN not_before > :now THEN :now ELSE not_before END"
-            " WHERE queue = :queue AND key = :key AND status IN ('parked', 'ready', 'running')",
+            f" WHERE queue = :queue AND key = :key AND {_ALIVE}",
             now=to_us(now),
             queue=queue,
             key=key,
@@ -201,13 +205,15 @@ def release(rows: Rows, queue: str, *, now: datetime, alive: Callable[[str], boo
     """Give back the runs whose owner is dead, without waiting for their leases to end; return how many."""
     dead = {
         row["owner"]
-        for row in rows.all("SELECT DISTINCT owner FROM runs WHERE queue = :queue AND status = 'running'", queue=queue)
+        for row in rows.all(
+            f"SELECT DISTINCT owner FROM runs WHERE queue = :queue AND {_ALIVE} AND status = 'running'", queue=queue
+        )
         if not alive(row["owner"])
     }
     return sum(
         rows.run(
-            "UPDATE runs SET lease_until = 0, not_before = :now WHERE queue = :queue AND status = 'running'"
-            " AND owner = :owner",
+            "UPDATE runs SET lease_until = 0, not_before = :now"
+            f" WHERE queue = :queue AND {_ALIVE} AND status = 'running' AND owner = :owner",
             queue=queue,
             owner=owner,
             now=to_us(now),
@@ -267,7 +273,8 @@ def end_step(rows: Rows, run: Claim, name: str, *, key: str, result_json: str, n
 def running(rows: Rows, queue: str, *, now: datetime) -> int:
     """Return how many runs of `queue` are under way under a living lease."""
     row = rows.one(
-        "SELECT count(*) AS n FROM runs WHERE queue = :queue AND status = 'running' AND lease_until >= :now",
+        f"SELECT count(*) AS n FROM runs WHERE queue = :queue AND {_ALIVE} AND status = 'running'"
+        " AND lease_until >= :now",
         queue=queue,
         now=to_us(now),
     )
