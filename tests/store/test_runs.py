@@ -167,7 +167,17 @@ def test_a_parked_run_comes_back_when_its_time_is_over(rows: Connection) -> None
     runs.park(rows, claimed(rows), until=at(60), waits_on="approval")
     assert claim(rows, 59) is None
     assert from_us(runs.next_due(rows, QUEUE) or 0) == at(60)
-    assert claimed(rows, 60).claims == 2
+    assert claimed(rows, 60).key == "k"
+
+
+def test_only_claims_that_failed_in_a_row_are_counted(rows: Connection) -> None:
+    enqueue(rows, "k")
+    for expected in (1, 2, 3):
+        run = claimed(rows, expected)
+        assert run.claims == expected
+        runs.park(rows, run, until=at(0), waits_on="another try", failed=True)
+    runs.park(rows, claimed(rows, 4), until=at(0), waits_on="approval")
+    assert claimed(rows, 5).claims == 1
 
 
 def test_a_parked_run_comes_back_when_it_is_woken(rows: Connection) -> None:

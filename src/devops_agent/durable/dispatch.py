@@ -79,10 +79,7 @@ class Dispatcher:
                 log.error("cannot claim work", extra={"queue": self._queue, "error": str(error)})  # noqa: TRY400
                 wait = 1.0
             if wait:
-                try:
-                    await asyncio.wait_for(self._bell.wait(), wait)
-                except TimeoutError:
-                    continue
+                await self._listen(wait)
 
     async def drain(self, *, seconds: float) -> None:
         """Claim no more; let what is under way end for `seconds`, then leave it to whoever claims it next."""
@@ -124,6 +121,15 @@ class Dispatcher:
         seconds = (from_us(due) - self._clock.now()).total_seconds()
         # Due but not to be had: its lock is held by a run of ours, whose end rings the bell.
         return min(max(seconds, 0.2 if seconds <= 0 else 0.001), _LOOK_AGAIN)
+
+    async def _listen(self, seconds: float) -> None:
+        """Wait for the bell, so many seconds at most."""
+        waits = [asyncio.create_task(self._bell.wait()), asyncio.create_task(self._clock.sleep(seconds))]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
     async def _work(self, claim: Claim) -> None:
         run = Run(self._store, claim, clock=self._clock, boundary=self._boundary)
@@ -167,7 +173,8 @@ class Dispatcher:
 
         def fail(rows: Rows) -> None:
             if claim.claims < PATIENCE:
-                runs.park(rows, claim, until=now + backoff(claim.claims), waits_on=f"another try after: {says}")
+                later = now + backoff(claim.claims)
+                runs.park(rows, claim, until=later, waits_on=f"another try after: {says}", failed=True)
             else:
                 runs.finish(rows, claim, ok=False, says=says, now=now)
                 self._jobs[claim.job].give_up(rows, claim, says)

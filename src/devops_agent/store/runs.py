@@ -166,13 +166,17 @@ def finish(rows: Rows, run: Claim, *, ok: bool, says: str, now: datetime) -> Non
     )
 
 
-def park(rows: Rows, run: Claim, *, until: datetime, waits_on: str) -> None:
-    """Put a run aside until `until`, or until `wake` is called for it; a wake-up since it was claimed counts too."""
+def park(rows: Rows, run: Claim, *, until: datetime, waits_on: str, failed: bool = False) -> None:
+    """Put a run aside until `until`, or until `wake` is called for it; a wake-up since it was claimed counts too.
+
+    Its claims are counted anew, unless it `failed`: many of them then mean that it fails again and again.
+    """
     _fenced(
         rows.run(
             "UPDATE runs SET status = 'parked', not_before = CASE WHEN woken = 1 THEN 0 ELSE :until END,"
-            " waits_on = :waits_on, owner = '', lease_until = 0"
+            " waits_on = :waits_on, owner = '', lease_until = 0, claims = CASE WHEN :failed = 1 THEN claims ELSE 0 END"
             " WHERE id = :id AND fence = :fence AND status = 'running'",
+            failed=int(failed),
             until=to_us(until),
             waits_on=waits_on,
             id=run.id,
