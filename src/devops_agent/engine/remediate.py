@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from devops_agent.model.view import View
     from devops_agent.store.rows import Rows
 
+_MOMENT = timedelta(seconds=1)
+
 
 class Ended(Fact, kw_only=True):
     """How the carrying out of a plan ended."""
@@ -58,14 +60,14 @@ async def carry_out(run: Run, attempt: Attempt, *, hands: Hands) -> Ended:
         if not await _needed(run, label, step, attempt, hands):
             continue
         try:
-            result, proven = await _try_step(run, label, step, attempt, hands)
+            name, result, proven = await _try_step(run, label, step, attempt, hands)
+            if result.ok:
+                done.append((name, step, result))
+            if (result.ok and proven) or step.go_on:
+                continue
+            undone = await _undo(run, done, attempt, hands)
         except UnclearError as unclear:
             return Ended(outcome=Outcome.UNCLEAR, says=str(unclear))
-        if result.ok:
-            done.append((label, step, result))
-        if (result.ok and proven) or step.go_on:
-            continue
-        undone = await _undo(run, done, attempt, hands)
         outcome = Outcome.UNDONE if undone else Outcome.FAILED
         return Ended(outcome=outcome, says=f"step {step.name!r} did not help: {result.says}{undone}")
     return Ended(outcome=Outcome.HEALED, says="every step was proven" if done else "no step was needed")
@@ -87,24 +89,42 @@ async def _needed(run: Run, label: str, step: Step, attempt: Attempt, hands: Han
     return needed
 
 
-async def _try_step(run: Run, label: str, step: Step, attempt: Attempt, hands: Hands) -> tuple[Result, bool]:
-    """Execute and prove a step, again as often as it allows; return the last result and whether it was proven."""
-    result, proven = Result(ok=False, says="no time was left for it"), False
+async def _try_step(run: Run, label: str, step: Step, attempt: Attempt, hands: Hands) -> tuple[str, Result, bool]:
+    """Execute and prove a step, again as often as it allows; return the last try's name, result and proof."""
+    name, result, proven = label, Result(ok=False, says="no time was left for it"), False
     for trial in range(1 + step.retries):
-        if hands.left() <= timedelta():
+        again = label if trial == 0 else f"{label} (try {trial + 1})"
+        begun = await _begin(run, again, step, attempt, hands)
+        if begun is None:
             break
-        name = label if trial == 0 else f"{label} (try {trial + 1})"
-        result, proven = await _do_once(run, name, step, attempt, hands)
+        name = again
+        result, proven = await _do_once(run, name, step, attempt, hands, begun=begun)
         if result.ok and proven:
             break
-    return result, proven
+    return name, result, proven
 
 
-async def _do_once(run: Run, name: str, step: Step, attempt: Attempt, hands: Hands) -> tuple[Result, bool]:
+async def _begin(run: Run, name: str, step: Step, attempt: Attempt, hands: Hands) -> datetime | None:
+    """Tell that a step begins and return when; None when there is no time left for it. Decided once, as all is."""
     said = ", ".join(f"{key}={value}" for key, value in step.args.items())
     begins = f"{step.name}: {step.action}{f' ({said})' if said else ''} on {attempt.target}"
-    begun = await _tell(run, f"{name}: begins", "step", begins, attempt, hands)
-    limited = step.with_(timeout=min(step.timeout, hands.left()))
+
+    def begin(rows: Rows) -> str:
+        if hands.left() <= timedelta():
+            return ""
+        now = hands.clock.now()
+        events.add(rows, "step", begins, at=now, incident=attempt.incident, target=attempt.target)
+        return now.isoformat()
+
+    begun = await run.record(f"{name}: begins", begin, kind=str, tell=("events",))
+    return datetime.fromisoformat(begun) if begun else None
+
+
+async def _do_once(
+    run: Run, name: str, step: Step, attempt: Attempt, hands: Hands, *, begun: datetime
+) -> tuple[Result, bool]:
+    # After a crash time may be over for what has begun: a moment is left to find out what became of it.
+    limited = step.with_(timeout=min(step.timeout, max(hands.left(), _MOMENT)))
     work = _Execution(limited, target=hands.target, actuator=hands.actuator_of(step.action), hands=hands)
     result = await run.step(name, work, kind=Result)
     proven = True
@@ -178,7 +198,7 @@ async def _undo(run: Run, done: list[tuple[str, Step, Result]], attempt: Attempt
         work = _Execution(back, target=hands.target, actuator=hands.actuator_of(action), hands=hands)
         undone = await run.step(f"{label}: undo", work, kind=Result)
         says = f"took back {step.name}: {undone.says}" if undone.ok else f"cannot take back {step.name}: {undone.says}"
-        await _tell(run, f"{label}: undone", "undo", says, attempt, hands, ok=undone.ok)
+        await _tell(run, f"{label}: undone", "undo", says, attempt, hands)
         if undone.ok:
             key = _action_key(attempt, label)
             await run.record(f"{label}: marked", lambda rows, key=key: attempts.mark_undone(rows, key), kind=type(None))  # type: ignore[misc]
@@ -186,15 +206,14 @@ async def _undo(run: Run, done: list[tuple[str, Step, Result]], attempt: Attempt
     return f"; took back: {', '.join(taken_back)}" if taken_back else ""
 
 
-async def _tell(run: Run, name: str, kind: str, says: str, attempt: Attempt, hands: Hands, **data: Any) -> datetime:
-    """Write an event once; return when."""
+async def _tell(run: Run, name: str, kind: str, says: str, attempt: Attempt, hands: Hands) -> None:
+    """Write an event once."""
     now = hands.clock.now()
 
-    def write(rows: Rows) -> str:
-        events.add(rows, kind, says, at=now, incident=attempt.incident, target=attempt.target, **data)
-        return now.isoformat()
+    def write(rows: Rows) -> None:
+        events.add(rows, kind, says, at=now, incident=attempt.incident, target=attempt.target)
 
-    return datetime.fromisoformat(await run.record(name, write, kind=str, tell=("events",)))
+    await run.record(name, write, kind=type(None), tell=("events",))
 
 
 async def _record(  # noqa: PLR0913 — an executed action has these parts
@@ -218,9 +237,10 @@ async def _record(  # noqa: PLR0913 — an executed action has these parts
     )
     word = "proven" if action.verified else "failed"
 
+    told: dict[str, Any] = {"result": result.data} if result.data else {}
+
     def write(rows: Rows) -> None:
         attempts.record_action(rows, action)
-        told: dict[str, Any] = {**result.data}
         events.add(
             rows, word, f"{step.name}: {result.says}", at=now, incident=attempt.incident, target=attempt.target,
             action=step.action, ok=result.ok, verified=action.verified, seconds=(now - begun).total_seconds(),
