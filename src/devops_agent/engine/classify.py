@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from devops_agent.model.view import View
 
 _SEEN_BY_US = frozenset(
-    {"down", "unhealthy", "out_of_memory", "crash_loop", "unreachable", "dependency_down", "flapping", "unknown"}
+    {"down", "unhealthy", "out_of_memory", "crash_loop", "unreachable", "dependency_down", "unknown"}
 )
-"""Claims about availability: a look at a target that is well refutes them."""
+"""Claims about availability: a look at a target that is well refutes them, but not that it flaps."""
 _READING = {
     "memory_pressure": "memory_percent",
     "disk_filling": "disk_percent",
@@ -47,7 +47,7 @@ def diagnose(
     claimed = _claimed(incident, alerts)
     if refuted(claimed, view):
         return _diagnosis(incident, (_healthy(view),), well=True)
-    if view.starting and not view.network:
+    if view.starting and not view.network and "crash_loop" not in claimed:
         starting = Hypothesis(kind=incident.kind, says="it is starting and has time left", confidence=0.9)
         return _diagnosis(incident, (starting,), starting=True)
     found = {h.kind: h for h in (*_from_claims(claimed, alerts), *_from_view(view))}

@@ -193,6 +193,8 @@ def resolve(rows: Rows, id_: str, *, by: str, comment: str, now: datetime) -> In
     approvals.withdraw(rows, id_, now=now)
     closed = lifecycle.move(rows, incident, Status.RESOLVED, reason=f"closed by {by}: {comment}", now=now, actor=by)
     runs.wake(rows, RUNS, id_, now=now)
+    for child in incidents.children(rows, id_):
+        _respond_again(rows, child, now=now)
     return closed
 
 

@@ -54,7 +54,8 @@ def paused(s: Situation) -> Verdict:
     says = f"paused by {pause.by} ({pause.id}): {pause.reason}"
     if s.ordered or s.approved:
         return _verdict("paused", ALLOW, f"{says}; but a person said yes to this plan")
-    return _verdict("paused", DENY, says)
+    ends = [one.ends_at for one in s.pauses if one.ends_at]
+    return _verdict("paused", DENY, says, retry_at=max(ends) if len(ends) == len(s.pauses) else None)
 
 
 def never_touch(s: Situation) -> Verdict:
@@ -150,7 +151,7 @@ def concurrency(s: Situation) -> Verdict:
     """Only so many plans at once."""
     says = f"{s.under_way} of {s.limits.concurrent} plans are under way"
     if s.under_way >= s.limits.concurrent and not s.ordered:
-        return _verdict("concurrency", DENY, says, retry_at=s.now + timedelta(seconds=1))
+        return _verdict("concurrency", DENY, says, retry_at=s.now + timedelta(seconds=2))
     return _verdict("concurrency", ALLOW, says)
 
 
@@ -165,7 +166,8 @@ def breaker(s: Situation) -> Verdict:
         return _verdict("breaker", ALLOW, f"half open: one trial after {_span(s.limits.breaker_open)}")
     if s.ordered or s.approved:
         return _verdict("breaker", ALLOW, "open, but a person said yes to this plan")
-    return _verdict("breaker", DENY, f"open until {over:%H:%M} UTC after {failures} failures in a row")
+    says = f"open until {over:%H:%M} UTC after {failures} failures in a row"
+    return _verdict("breaker", DENY, says, retry_at=over)
 
 
 def blast_radius(s: Situation) -> Verdict:

@@ -59,16 +59,16 @@ def choose(  # noqa: PLR0913 — a choice weighs these
         if not plan.steps:
             return Choice(plan=None, says=f"{book.name}: {book.says}", advice=plan.advice)
         return Choice(plan=plan, says=_why(book, diagnosis, past, guided=bool(incident.guided)), advice=plan.advice)
+    none = f"no runbook is for {diagnosis.kind} on {target.via or 'a target that is only watched'}"
     return Choice(
         plan=None,
-        says="; ".join(failures)
-        or f"no runbook is for {diagnosis.kind} on {target.via or 'a target that is only watched'}",
+        says="; ".join(failures) or (f"there is no runbook {incident.guided!r}" if incident.guided else none),
         advice=fitting[0].advice if fitting else (),
     )
 
 
 def fits(runbook: Runbook, kind: str, *, target: Target, labels: Mapping[str, str]) -> bool:
-    """Whether a runbook is for this fault class, target and alert; a runbook that matches nothing is for guidance only."""
+    """Whether a runbook is for this fault class, target and alert; one that matches nothing is for guidance only."""
     match = runbook.match
     if not (match.kinds or match.alerts or match.labels or match.targets):
         return False
@@ -84,7 +84,7 @@ def fits(runbook: Runbook, kind: str, *, target: Target, labels: Mapping[str, st
 def _worth(book: Runbook, kind: str, past: Mapping[tuple[str, str], tuple[int, int]]) -> tuple[int, int, float]:
     """The more exactly it names this trouble, then by priority, then the better it worked (Laplace's rule)."""
     match = book.match
-    exactness = 2 * len(match.targets) + 2 * len(match.alerts) + len(match.labels) + len(match.via)
+    exactness = 2 * bool(match.targets) + 2 * bool(match.alerts) + len(match.labels) + bool(match.via)
     healed, done = past.get((book.name, kind), (0, 0))
     return exactness, book.priority, (healed + 1) / (done + 2)
 

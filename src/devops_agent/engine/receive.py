@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from devops_agent.engine.ground import Ground
     from devops_agent.model.alert import Alert
+    from devops_agent.model.directory import Directory
+    from devops_agent.model.incident import Incident
     from devops_agent.store.rows import Rows
 
 OWN_SOURCES = ("poller", "docker", "process", "supervisord", "systemd")
@@ -42,16 +44,11 @@ def receive(rows: Rows, batch: Sequence[Alert], *, ground: Ground, now: datetime
     if news.signs_of_life:
         _note_life(rows, news.signs_of_life, now=now)
     kept.touch(rows, news.repeats, now=now)
-    closed = _close(rows, news.resolved, now=now)
+    closed = _close(rows, news.resolved, ground=ground, now=now)
     assigned = correlate.assign(
         rows, news.firing, directory=ground.directory, grouping=ground.grouping, silences=ground.windows(now), now=now
     )
-    for incident in assigned.opened:
-        runs.enqueue(rows, RUNS, "respond", key=incident.id, lock=incident.target, now=now, version=ground.version)
-    for incident in assigned.joined:
-        if incident.status is Status.ESCALATED:  # a person has it; a new alert alone begins no new response
-            continue
-        runs.wake(rows, RUNS, incident.id, now=now)
+    _respond_to(rows, assigned, ground=ground, now=now)
     return Received(
         settled=[*news.repeats, *news.late, *(alert for alert, _ in news.resolved), *assigned.settled],
         new=len(news.firing) + len(news.resolved),
@@ -61,6 +58,42 @@ def receive(rows: Rows, batch: Sequence[Alert], *, ground: Ground, now: datetime
     )
 
 
+def firing_on(rows: Rows, incident: Incident, *, directory: Directory) -> list[Alert]:
+    """Return the alerts that fire on the incident's own target; others may have joined it as effects of its cause."""
+    firing = (alert for alert in kept.of_incident(rows, incident.id, limit=1_000) if alert.firing)
+    return [alert for alert in firing if _is_about(alert, incident, directory)]
+
+
+def release(rows: Rows, incident: Incident, *, ground: Ground, now: datetime) -> None:
+    """Judge anew what an incident that is closed now had explained: its children, and alerts on other targets."""
+    for child in incidents.children(rows, incident.id):
+        runs.enqueue(rows, RUNS, "respond", key=child.id, lock=child.target, now=now, version=ground.version)
+    strays = [
+        alert
+        for alert in kept.of_incident(rows, incident.id, limit=1_000)
+        # Our own watching begins such a firing anew by itself, when it looks next.
+        if alert.firing and alert.source not in OWN_SOURCES and not _is_about(alert, incident, ground.directory)
+    ]
+    assigned = correlate.assign(
+        rows, strays, directory=ground.directory, grouping=ground.grouping, silences=ground.windows(now), now=now
+    )
+    _respond_to(rows, assigned, ground=ground, now=now)
+
+
+def _is_about(alert: Alert, incident: Incident, directory: Directory) -> bool:
+    target, _, _ = directory.find(alert.labels)
+    return target is None or target.name == incident.target
+
+
+def _respond_to(rows: Rows, assigned: correlate.Assigned, *, ground: Ground, now: datetime) -> None:
+    for incident in assigned.opened:
+        runs.enqueue(rows, RUNS, "respond", key=incident.id, lock=incident.target, now=now, version=ground.version)
+    for incident in assigned.joined:
+        if incident.status is Status.ESCALATED:  # a person has it; a new alert alone begins no new response
+            continue
+        runs.wake(rows, RUNS, incident.id, now=now)
+
+
 def _note_life(rows: Rows, signs: Sequence[Alert], *, now: datetime) -> None:
     """The alerting is alive, unless it says itself that this alert ended."""
     if any(sign.firing for sign in signs):
@@ -68,7 +101,7 @@ def _note_life(rows: Rows, signs: Sequence[Alert], *, now: datetime) -> None:
         heartbeats.beat(rows, beat)
 
 
-def _close(rows: Rows, resolved: Sequence[tuple[Alert, str]], *, now: datetime) -> list[str]:
+def _close(rows: Rows, resolved: Sequence[tuple[Alert, str]], *, ground: Ground, now: datetime) -> list[str]:
     """Write the ends of firings; an incident of which nothing fires any more is resolved. This never acts."""
     by_incident: dict[str, list[Alert]] = {}
     for alert, incident in resolved:
@@ -77,19 +110,18 @@ def _close(rows: Rows, resolved: Sequence[tuple[Alert, str]], *, now: datetime) 
         target = ended[0].labels.get("devops_agent_target", "")
         kept.keep(rows, ended, target=target, incident=id_, now=now)
         if id_:
-            _close_incident(rows, id_, ended[0], now=now)
+            _close_incident(rows, id_, ended[0], ground=ground, now=now)
     return [id_ for id_ in by_incident if id_]
 
 
-def _close_incident(rows: Rows, id_: str, last: Alert, *, now: datetime) -> None:
+def _close_incident(rows: Rows, id_: str, last: Alert, *, ground: Ground, now: datetime) -> None:
     incident = incidents.get(rows, id_)
-    if incident is None or incident.closed or kept.counts(rows, id_)[0] > 0:
+    if incident is None or incident.closed or firing_on(rows, incident, directory=ground.directory):
         return
     if incident.status not in (Status.REMEDIATING, Status.VERIFYING) and not incident.ordered_json:
         approvals.withdraw(rows, id_, now=now)
         says = f"{last.name} cleared; nothing fires any more"
         lifecycle.move(rows, incident, Status.RESOLVED, reason=says, now=now, actor=last.source)
-        for child in incidents.children(rows, id_):
-            runs.wake(rows, RUNS, child.id, now=now)
+        release(rows, incident, ground=ground, now=now)
     # A response that is acting or verifying ends by its own proof; it is woken to look again.
     runs.wake(rows, RUNS, id_, now=now)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from devops_agent.durable.journal import Again, Run
 from devops_agent.engine import classify, escalate, guard, investigate, learn, lifecycle, plan, remediate, stock, verify
 from devops_agent.engine.commands import RUNS
-from devops_agent.engine.receive import OWN_SOURCES
+from devops_agent.engine.receive import OWN_SOURCES, firing_on, release
 from devops_agent.model.action import Proof, Step
 from devops_agent.model.attempt import Attempt, Outcome
 from devops_agent.model.decision import Answer, Approval, Decision, Permission
@@ -17,7 +18,7 @@ from devops_agent.model.fact import from_json
 from devops_agent.model.incident import Category, Complexity, Incident, Status
 from devops_agent.model.runbook import Plan
 from devops_agent.model.target import Target
-from devops_agent.store import alerts, approvals, attempts, events, incidents, runs
+from devops_agent.store import alerts, approvals, attempts, events, incidents
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +29,11 @@ if TYPE_CHECKING:
     from devops_agent.model.view import View
     from devops_agent.store.rows import Rows
 
+_PARENT_SHOWS_WITHIN = timedelta(seconds=60)
+_DAY = 86_400.0  # seconds; how often people are reminded of what waits for them to lift a pause
 
-async def respond(run: Run, site: Site) -> Again | None:  # noqa: PLR0911 — each return is one end of the story
+
+async def respond(run: Run, site: Site) -> Again | None:  # noqa: C901, PLR0911 — each return is one end of it
     """Do one round of the response to the incident that `run` is about; Again asks for another round later.
 
     Killed anywhere, it is called again from its top: what the journal has is not decided or done anew.
@@ -47,15 +51,19 @@ async def respond(run: Run, site: Site) -> Again | None:  # noqa: PLR0911 — ea
         return await turn.stand_down(diagnosis)
     if diagnosis.starting:
         return Again(turn.later(3), f"{turn.incident.target} is starting")
+    if turn.expects_parent(diagnosis, findings):
+        return Again(turn.later(5), f"what {turn.incident.target} depends on to be responded to first")
     choice = await turn.choose(turn.target, diagnosis, findings)
     if choice.plan is None:
         return await turn.escalate(f"{diagnosis.says}; {choice.says}", choice.advice)
     attempt = await turn.decide(turn.target, diagnosis, choice.plan)
-    if attempt.decision.permission is Permission.ASK:
+    if attempt is not None and attempt.decision.permission is Permission.ASK:
         answer = await turn.ask(attempt, diagnosis)
         if answer.answer is not Answer.APPROVED:
             return await turn.refused(attempt, answer)
         attempt = await turn.decide(turn.target, diagnosis, choice.plan, approved=True)
+    if attempt is None:  # somebody closed the incident meanwhile
+        return None
     if attempt.decision.permission is not Permission.ALLOW:
         return await turn.hold_back(attempt)
     ended = await turn.carry_out(turn.target, attempt, diagnosis)
@@ -64,11 +72,15 @@ async def respond(run: Run, site: Site) -> Again | None:  # noqa: PLR0911 — ea
 
 def abandon(rows: Rows, incident_id: str, says: str, *, now: datetime) -> None:
     """Hand over an incident whose response keeps failing; written in the transaction that ends the run."""
+    says = f"the agent cannot go on by itself: {says}"
+    for attempt in attempts.of_incident(rows, incident_id):
+        if attempt.outcome is Outcome.STARTED:
+            attempts.end(rows, attempt.id, Outcome.UNCLEAR, says=says, now=now)
     incident = incidents.get(rows, incident_id)
     if incident is None or incident.closed:
         return
     steps = ("read the agent's log", f"mend {incident.target} by hand", f"devops-agent guide {incident.id} RUNBOOK")
-    escalate.climb(rows, incident, reason=f"the agent cannot go on by itself: {says}", next_steps=steps, now=now)
+    escalate.climb(rows, incident, reason=says, next_steps=steps, now=now)
 
 
 async def _begin(run: Run, site: Site) -> _Turn | None:
@@ -135,6 +147,11 @@ class _Turn:
             kind=investigate.Findings,
         )
 
+    def expects_parent(self, diagnosis: Diagnosis, findings: Findings) -> bool:
+        """Whether the cause lies in something that this depends on, whose incident should be opened any moment."""
+        young = self.site.clock.now() - self.incident.changed_at < _PARENT_SHOWS_WITHIN
+        return diagnosis.kind == "dependency_down" and bool(findings.ailing_parents) and young
+
     async def diagnose(self, findings: Findings) -> Diagnosis:
         """Say what is wrong and how sure that is, and tell it."""
         if self.incident.ordered_json:
@@ -153,12 +170,12 @@ class _Turn:
             healed = sum(1 for one in past if one.outcome is Outcome.HEALED and not one.ordered)
             found = classify.diagnose(
                 self.incident,
-                alerts=alerts.of_incident(rows, self.incident.id),
+                alerts=firing_on(rows, self.incident, directory=self.site.ground().directory),
                 view=findings.view,
                 ailing_parents=findings.ailing_parents,
                 history=classify.History(healed=healed, many=strikes.count),
             )
-            self._tell(rows, "diagnosis", f"{found.kind}: {found.says} ({found.confidence:.0%} sure)", found=found)
+            self._tell_news(rows, "diagnosis", f"{found.kind}: {found.says} ({found.confidence:.0%} sure)", found=found)
             incidents.describe(rows, self.incident.id, severity=found.severity)
             return found
 
@@ -171,16 +188,16 @@ class _Turn:
             incident = self._current(rows)
             if incident is None:
                 return "closed"
-            mine, others = alerts.firing_sources(rows, incident.id, ours=OWN_SOURCES)
+            others = self._firing_outside(rows)
             now = self.site.clock.now()
             if not others:
+                mine = firing_on(rows, incident, directory=self.site.ground().directory)
                 says = "it recovered by itself" if mine else diagnosis.says
                 self._close(rows, incident, says, now=now)
                 return "closed"
-            if now - incident.opened_at < self.site.settings().guard.deadline:
-                self._tell(
-                    rows, "well", f"{diagnosis.says}; {others} alert(s) from outside still fire, nothing is done"
-                )
+            if now - incident.changed_at < self.site.settings().guard.deadline:
+                says = f"{diagnosis.says}; {others} alert(s) from outside still fire, nothing is done"
+                self._tell_news(rows, "well", says)
                 return "wait"
             reason = f"{incident.target} is well by every check here, but {others} alert(s) from outside still fire"
             escalate.climb(rows, incident, reason=reason, next_steps=("check the alert's rule",), now=now)
@@ -196,7 +213,7 @@ class _Turn:
 
         def choose(rows: Rows) -> plan.Choice:
             incident = self._current(rows) or self.incident
-            firing = alerts.of_incident(rows, incident.id)
+            firing = firing_on(rows, incident, directory=self.site.ground().directory)
             chosen = plan.choose(
                 incident,
                 diagnosis,
@@ -208,21 +225,25 @@ class _Turn:
                 past=attempts.runbook_success(rows),
                 tried={one.plan.runbook for one in attempts.of_incident(rows, incident.id) if one.outcome.strike},
             )
-            self._tell(rows, "plan", chosen.says, steps=[s.name for s in chosen.plan.steps] if chosen.plan else [])
+            self._tell_news(rows, "plan", chosen.says, steps=[s.name for s in chosen.plan.steps] if chosen.plan else [])
             return chosen
 
         return await self.run.record("choose", choose, kind=plan.Choice, tell=("events",))
 
-    async def decide(self, target: Target, diagnosis: Diagnosis, chosen: Plan, *, approved: bool = False) -> Attempt:
-        """Let the guard decide on the plan, and write down what every rule said."""
+    async def decide(
+        self, target: Target, diagnosis: Diagnosis, chosen: Plan, *, approved: bool = False
+    ) -> Attempt | None:
+        """Let the guard decide on the plan, and write down what every rule said; None when the incident is closed."""
         name = "decide again" if approved else "decide"
         touched = await self.run.note(
             f"{name}: identify", lambda: stock.touched(chosen, target, site=self.site), kind=stock.Touched
         )
 
-        def decide(rows: Rows) -> Attempt:
+        def decide(rows: Rows) -> str:
             now = self.site.clock.now()
-            incident = self._current(rows) or self.incident
+            incident = self._current(rows)
+            if incident is None:
+                return ""
             situation = stock.situation(
                 rows,
                 incident,
@@ -250,13 +271,14 @@ class _Turn:
             )
             kept = attempts.keep(rows, attempt)
             says = f"{decision.permission.value}: {decision.reason}"
-            self._tell(rows, "decision", says, attempt=kept.id, rule=decision.rule, digest=chosen.digest)
+            self._tell_news(rows, "decision", says, attempt=kept.id, rule=decision.rule, digest=chosen.digest)
             if decision.permission is Permission.ALLOW:
                 attempts.start(rows, kept.id, now=now)
                 self._move(rows, Status.REMEDIATING, f"carries out {chosen.runbook}")
-            return kept
+            return kept.id
 
-        return await self.run.record(name, decide, kind=Attempt, tell=("events",))
+        id_ = await self.run.record(name, decide, kind=str, tell=("events",))
+        return await self.site.store.read(lambda rows: attempts.get(rows, id_)) if id_ else None
 
     async def ask(self, attempt: Attempt, diagnosis: Diagnosis) -> Approval:
         """Ask a person about exactly this plan, and wait until there is an answer or its time is over."""
@@ -265,6 +287,8 @@ class _Turn:
 
         def ask(rows: Rows) -> str:
             now = self.site.clock.now()
+            if granted := _granted(rows, attempt, now=now):
+                return granted
             asked = approvals.ask(
                 rows,
                 incident=self.incident.id,
@@ -275,7 +299,9 @@ class _Turn:
             )
             reason = f"asks for approval {asked.id}: {attempt.decision.reason}"
             moved = self._move(rows, Status.AWAITING_APPROVAL, reason)
-            if moved is not None:
+            if moved is None:
+                approvals.withdraw(rows, self.incident.id, now=now)
+            else:
                 steps = (f"devops-agent approve {asked.id}", f"devops-agent deny {asked.id}")
                 escalate.tell(
                     rows, moved, kind="approval", says=f"{diagnosis.says}. {summary}", next_steps=steps, now=now
@@ -296,7 +322,10 @@ class _Turn:
         return asked
 
     async def refused(self, attempt: Attempt, asked: Approval) -> Again | None:
-        """A person said no, or nobody answered: the safe choice is to do nothing and hand over."""
+        """A person said no, or nobody answered: the safe choice is to do nothing and hand over.
+
+        A question that was taken back says neither: the incident is closed, or a person chose another plan.
+        """
         word = asked.answer.value
         by = f" by {asked.by}" if asked.by else ""
 
@@ -305,41 +334,40 @@ class _Turn:
             attempts.end(
                 rows, attempt.id, Outcome.DENIED, says=f"approval {asked.id} {word}{by}", now=self.site.clock.now()
             )
-            if incident is not None:
+            if incident is not None and asked.answer is not Answer.WITHDRAWN:
                 reason = f"approval {asked.id} was {word}{by}" + (f": {asked.comment}" if asked.comment else "")
                 self._escalate(rows, incident, reason, (*attempt.plan.advice, _guide(incident)))
 
         await self.run.record("refused", refuse, kind=type(None), tell=("events",))
-        return None
+        return Again(self.later(0), "another plan") if asked.answer is Answer.WITHDRAWN else None
 
     async def hold_back(self, attempt: Attempt) -> Again | None:
         """The guard said no: wait if that will be over by itself, else hand over, saying what would have been done."""
         decision = attempt.decision
         would = "; ".join(f"{step.action} ({step.name})" for step in attempt.plan.steps)
+        outcome = Outcome.WOULD if decision.rule == "mode" else Outcome.DENIED
 
         def hold(rows: Rows) -> None:
             now = self.site.clock.now()
-            attempts.end(rows, attempt.id, Outcome.WOULD, says=decision.reason, now=now)
+            attempts.end(rows, attempt.id, outcome, says=decision.reason, now=now)
             incident = self._current(rows)
             if incident is None:
                 return
             says = f"{decision.reason}. Would have done on {attempt.target}: {would}"
-            if decision.retry_at is None:
+            if decision.retry_at is None or decision.rule == "breaker":
                 self._escalate(rows, incident, says, (*attempt.plan.advice, _guide(incident)))
             else:
-                self._tell(rows, "held", f"{says}. Looks again at {decision.retry_at:%H:%M:%S} UTC")
+                self._tell_news(rows, "held", says, until=decision.retry_at)
 
         await self.run.record("hold back", hold, kind=type(None), tell=("events",))
         if decision.retry_at is not None:
             return Again(decision.retry_at, decision.reason)
         # What people can lift (a pause, monitoring only) wakes the run; everything else is theirs from here.
-        return Again(self.later(3600), decision.reason) if decision.rule in ("mode", "paused") else None
+        return Again(self.later(_DAY), decision.reason) if decision.rule in ("mode", "paused") else None
 
     async def carry_out(self, target: Target, attempt: Attempt, diagnosis: Diagnosis) -> remediate.Ended:
         """Do the plan's steps, then watch whether the target as a whole is well and stays so."""
-        started = await self.site.store.read(lambda rows: attempts.get(rows, attempt.id))
-        began = (started.started_at if started else None) or attempt.decided_at
-        ends_at = began + self.site.settings().guard.deadline
+        ends_at = (attempt.started_at or attempt.decided_at) + self.site.settings().guard.deadline
 
         async def look() -> View:
             return await self.site.eyes.look(target, thoroughly=False)
@@ -357,12 +385,14 @@ class _Turn:
             ends_at=ends_at,
         )
         ended = await remediate.carry_out(self.run, attempt, hands=hands)
-        if ended.outcome is not Outcome.HEALED or diagnosis.kind == "order":
+        if ended.outcome is not Outcome.HEALED:
             return ended
         await self.run.record(
             "verify", lambda rows: bool(self._move(rows, Status.VERIFYING, "watches whether it stays well")), kind=bool,
             tell=("events",),
         )  # fmt: skip
+        if self.incident.ordered_json:
+            return ended
         proof = _whole_proof(target, attempt, diagnosis, within=hands.left())
         proven = await self.run.note("verified", lambda: prove(proof), kind=verify.Proven)
         outcome = Outcome.HEALED if proven.ok else Outcome.FAILED
@@ -370,30 +400,33 @@ class _Turn:
 
     async def conclude(self, attempt: Attempt, ended: remediate.Ended) -> Again | None:
         """Record the outcome; resolve, wait for alerts from outside to clear, try the next best, or hand over."""
-        healed = ended.outcome is Outcome.HEALED
-        if healed:
-            await self.run.record(
-                "healthy", lambda rows: self._tell(rows, "healthy", ended.says, attempt=attempt.id), kind=int,
-                tell=("events",),
-            )  # fmt: skip
-        deadline = attempt.decided_at + self.site.settings().guard.deadline
-        firing = 0
-        if healed and not self.incident.ordered_json:
-            firing = await self.site.store.read(self._firing_outside)
-            if firing and self.site.clock.now() < deadline:
-                await self.run.park(until=deadline, waits_on=f"{firing} alert(s) from outside to clear")
-        word = await self.run.record(
-            "conclude", lambda rows: self._conclude(rows, attempt, ended, firing), kind=str, tell=("events", RUNS)
-        )
+        if ended.outcome is Outcome.HEALED:
+            healthy = partial(self._healthy, attempt=attempt, ended=ended)
+            await self.run.record("healthy", healthy, kind=int, tell=("events",))
+        try:
+            word = await self.run.record(
+                "conclude", lambda rows: self._conclude(rows, attempt, ended), kind=str, tell=("events", RUNS)
+            )
+        except _StillFiringError as firing:
+            await self.run.park(until=firing.until, waits_on=str(firing))
         return Again(self.later(0), "the next best plan") if word == "again" else None
 
-    def _conclude(self, rows: Rows, attempt: Attempt, ended: remediate.Ended, firing: int) -> str:
+    def _healthy(self, rows: Rows, *, attempt: Attempt, ended: remediate.Ended) -> int:
+        """The plan is over and has healed, unless alerts from outside say otherwise until the deadline."""
+        attempts.end(rows, attempt.id, Outcome.HEALED, says=ended.says, now=self.site.clock.now())
+        return self._tell(rows, "healthy", ended.says, attempt=attempt.id)
+
+    def _conclude(self, rows: Rows, attempt: Attempt, ended: remediate.Ended) -> str:
         now = self.site.clock.now()
         outcome, says = ended.outcome, ended.says
-        if firing:
-            outcome, says = Outcome.FAILED, f"{says}; but {firing} alert(s) still fire: done but still firing"
-        learn.record(rows, self.incident, attempt, outcome, says=says, now=now)
+        deadline = attempt.decided_at + self.site.settings().guard.deadline
         incident = self._current(rows)
+        firing = self._firing_outside(rows) if outcome is Outcome.HEALED and incident is not None else 0
+        if firing and now < deadline and not self.incident.ordered_json:
+            raise _StillFiringError(firing, until=deadline)
+        if firing and not self.incident.ordered_json:
+            outcome, says = Outcome.FAILED, f"{says}; but {firing} alert(s) still fire: done but still firing"
+        learn.record(rows, incident or self.incident, attempt, outcome, says=says, now=now)
         if incident is None:
             return "closed"
         if outcome is Outcome.HEALED:
@@ -425,8 +458,7 @@ class _Turn:
         alerts.resolve_own(rows, incident.id, ours=OWN_SOURCES, now=now)
         approvals.withdraw(rows, incident.id, now=now)
         lifecycle.move(rows, incident, Status.RESOLVED, reason=reason, now=now)
-        for child in incidents.children(rows, incident.id):
-            runs.wake(rows, RUNS, child.id, now=now)
+        release(rows, incident, ground=self.site.ground(), now=now)
 
     def _current(self, rows: Rows) -> Incident | None:
         """Return the incident as it is now, None when somebody closed it in between."""
@@ -440,12 +472,35 @@ class _Turn:
         )
 
     def _firing_outside(self, rows: Rows) -> int:
-        return alerts.firing_sources(rows, self.incident.id, ours=OWN_SOURCES)[1]
+        firing = firing_on(rows, self.incident, directory=self.site.ground().directory)
+        return sum(alert.source not in OWN_SOURCES for alert in firing)
 
     def _tell(self, rows: Rows, kind: str, says: str, **data: Any) -> int:  # noqa: ANN401 — as events take it
         return events.add(
             rows, kind, says, at=self.site.clock.now(), incident=self.incident.id, target=self.incident.target, **data
         )
+
+    def _tell_news(self, rows: Rows, kind: str, says: str, **data: Any) -> None:  # noqa: ANN401 — as events take it
+        """Tell it unless it was what was told last of this kind: rounds that only wait leave no trail of repeats."""
+        if events.last_said(rows, self.incident.id, kind) != says:
+            self._tell(rows, kind, says, **data)
+
+
+class _StillFiringError(Exception):
+    """Measurably healed, but alerts from outside have not cleared yet; nothing was written."""
+
+    def __init__(self, alerts_: int, *, until: datetime) -> None:
+        super().__init__(f"{alerts_} alert(s) from outside to clear")
+        self.until = until
+
+
+def _granted(rows: Rows, attempt: Attempt, *, now: datetime) -> str:
+    """Return the id of an approval of this very plan that was given, has time left and was not made use of yet."""
+    used = {one.plan.digest for one in attempts.of_incident(rows, attempt.incident) if one.started_at}
+    for one in approvals.of_incident(rows, attempt.incident):
+        if one.answer is Answer.APPROVED and one.digest == attempt.plan.digest and one.expires_at > now:
+            return "" if one.digest in used else one.id
+    return ""
 
 
 def _first_outcome(decision: Decision) -> Outcome:

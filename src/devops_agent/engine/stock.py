@@ -66,7 +66,8 @@ def situation(  # noqa: PLR0913 — a situation is made of these
     risk, blast = weight(plan, site.actions)
     limits = limits_of(settings, target, risk, switched=controls.flags(rows))
     trials = _trials(rows, plan, now=now, window=max(limits.strikes_window, limits.breaker_open))
-    last_hour = attempts.started_since(rows, now - timedelta(hours=1))
+    hour_ago = now - timedelta(hours=1)
+    last_hour = [a for a in attempts.started_since(rows, hour_ago) if a.started_at and a.started_at > hour_ago]
     group = site.ground().directory.group_of(target)
     sightings = site.sightings()
     managed, managed_says = opt_in(target, settings)

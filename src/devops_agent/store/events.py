@@ -67,6 +67,16 @@ def of_incident(rows: Rows, incident: str, *, after: int = 0, limit: int = 1_000
     ]
 
 
+def last_said(rows: Rows, incident: str, kind: str) -> str:
+    """Return what the newest event of this kind in an incident's history says; empty when there is none."""
+    row = rows.one(
+        "SELECT says FROM events WHERE incident = :incident AND kind = :kind ORDER BY seq DESC LIMIT 1",
+        incident=incident,
+        kind=kind,
+    )
+    return str(row["says"]) if row else ""
+
+
 def after(rows: Rows, seq: int, *, limit: int = 200) -> list[Event]:
     """Return everything that came after event `seq`, in order."""
     return [
