@@ -170,17 +170,18 @@ FAULTS: dict[str, Fault] = {
     )
 }  # fmt: skip — one class, two lines: it reads as the table that it is
 
+# Words inside other words are the trap: TooMany, Changed, Member, Deadline.
 _NAMES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), kind)
     for pattern, kind in (
         (r"cert(ificate)?.*(expir|renew)|tls.*expir", "certificate_expiry"),
-        (r"oom|out.?of.?memory", "out_of_memory"),
+        (r"(?-i:(?<![Tt])OOM|Oom|(?<![A-Za-z])oom)|out.?of.?memory", "out_of_memory"),
         (r"crash.?loop|restarting.?(too|often)|too.?many.?restarts", "crash_loop"),
         (r"flap", "flapping"),
         (r"dependency|upstream.*(down|fail)", "dependency_down"),
         (r"log.*(growth|growing|flood|volume)", "log_growth"),
         (r"disk|filesystem|volume.*(full|fill|usage)|storage.*(full|usage)|inode|out.?of.?space", "disk_filling"),
-        (r"mem(ory)?.*(pressure|usage|high|leak|low|exceed|near|above)|(high|low).*mem(ory)?", "memory_pressure"),
+        (r"mem(?!ber).*(pressure|usage|high|leak|low|exceed|near|above)|(high|low).*mem(?!ber)", "memory_pressure"),
         (
             r"(error|5xx|failure).*(rate|ratio|burst|percent)|(high|too.?many|elevated).*(error|5xx)|errors?high",
             "high_error_rate",
@@ -188,8 +189,8 @@ _NAMES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"latency|slow|response.?time|p9[059]", "high_latency"),
         (r"cpu", "high_cpu"),
         (r"unreachable|network|dns|resolution", "unreachable"),
-        (r"unhealthy|health.?check|probe.?fail|hang|hung|not.?respond|deadlock", "unhealthy"),
-        (r"down|died|dead|absent|missing|exited|stopped|not.?running|unavailable|killed|endpoint.*fail", "down"),
+        (r"unhealthy|health.?check|probe.?fail|(?<!c)hang|hung|not.?respond|deadlock", "unhealthy"),
+        (r"down|died|dead(?!line|.?letter)|absent|missing|exited|stopped|not.?running|unavailable|killed|endpoint.*fail", "down"),
     )
 )
 
