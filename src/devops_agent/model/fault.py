@@ -190,7 +190,11 @@ _NAMES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"cpu", "high_cpu"),
         (r"unreachable|network|dns|resolution", "unreachable"),
         (r"unhealthy|health.?check|probe.?fail|(?<!c)hang|hung|not.?respond|deadlock", "unhealthy"),
-        (r"down|died|dead(?!line|.?letter)|absent|missing|exited|stopped|not.?running|unavailable|killed|endpoint.*fail", "down"),
+        (
+            r"down|died|dead(?!line|.?letter)|absent|missing|exited|stopped|not.?running|unavailable|killed"
+            r"|endpoint.*fail",
+            "down",
+        ),
     )
 )
 
