@@ -191,8 +191,7 @@ _NAMES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"unreachable|network|dns|resolution", "unreachable"),
         (r"unhealthy|health.?check|probe.?fail|(?<!c)hang|hung|not.?respond|deadlock", "unhealthy"),
         (
-            r"down|died|dead(?!line|.?letter)|absent|missing|exited|stopped|not.?running|unavailable|killed"
-            r"|endpoint.*fail",
+            r"down|died|dead(?!line|.?letter)|absent|missing|exited|stopped|not.?running|unavailable|killed|endpoint.*fail",
             "down",
         ),
     )
