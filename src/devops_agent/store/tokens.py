@@ -94,6 +94,16 @@ def revoke(rows: Rows, name: str, *, now: datetime) -> bool:
     )
 
 
+def forget(rows: Rows, *, prefix: str, ended_before: datetime) -> int:
+    """Delete the tokens whose name begins with `prefix` and that expired or were revoked earlier; return how many."""
+    return rows.run(
+        "DELETE FROM tokens WHERE substr(name, 1, :length) = :prefix AND (expires_at < :at OR revoked_at < :at)",
+        length=len(prefix),
+        prefix=prefix,
+        at=to_us(ended_before),
+    )
+
+
 def _digest(secret: str) -> str:
     # A plain hash is enough: the secret is 256 random bits, not a password that could be guessed.
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

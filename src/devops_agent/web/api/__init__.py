@@ -1,0 +1,10 @@
+"""The HTTP API: what programs may read and order. Commands are those of the engine; here they only get a door."""
+
+from fastapi import APIRouter
+
+from devops_agent.web.api import catalogue, controls, incidents, overview, record
+
+
+def routers() -> list[APIRouter]:
+    """Return all routers."""
+    return [overview.router, incidents.router, controls.router, catalogue.router, record.router]

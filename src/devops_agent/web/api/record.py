@@ -1,0 +1,56 @@
+"""The record: alerts, the audit log and its proof, notices."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from devops_agent.store import alerts, events, outbox
+from devops_agent.store.rows import Rows
+from devops_agent.web import schemas
+from devops_agent.web.api.incidents import NEWEST, Cursor, Limit
+from devops_agent.web.asking import DeskOf, needs, problems
+
+router = APIRouter(prefix="/api/v1", tags=["record"])
+
+
+@router.get("/alerts", responses=problems(), dependencies=[needs("read")])
+async def received(desk: DeskOf, limit: Limit = 100) -> schemas.Page[schemas.AlertReceived]:
+    """List the alerts received last, newest first."""
+    found = await desk.read(lambda rows: alerts.latest(rows, limit=limit))
+    return schemas.Page(
+        items=[
+            schemas.AlertReceived(**schemas.Alert.model_validate(alert).model_dump(), incident=incident)
+            for alert, incident in found
+        ]
+    )
+
+
+@router.get("/audit", responses=problems(), dependencies=[needs("read")])
+async def audit(desk: DeskOf, cursor: Cursor = "", limit: Limit = 100) -> schemas.Page[schemas.Event]:
+    """List all events, newest first."""
+    found = await desk.read(lambda rows: events.latest(rows, before=int(cursor or NEWEST), limit=limit + 1))
+    items = [schemas.Event.model_validate(one) for one in found[:limit]]
+    return schemas.Page(items=items, next=str(items[-1].seq) if len(found) > limit else None)
+
+
+@router.get("/audit/verify", responses=problems(), dependencies=[needs("read")])
+async def verify(desk: DeskOf) -> schemas.AuditProof:
+    """Walk the chain of events and tell whether anything was altered, removed or slipped in."""
+    return await desk.read(prove)
+
+
+def prove(rows: Rows) -> schemas.AuditProof:
+    """Return whether the chain of events holds."""
+    seq, head = events.head(rows)
+    broken = events.broken_link(rows)
+    if broken is None:
+        says = f"all {seq} events are as they were written"
+        return schemas.AuditProof(intact=True, events=seq, head=head, broken_at=None, says=says)
+    return schemas.AuditProof(intact=False, events=seq, head=head, broken_at=broken[0], says=broken[1])
+
+
+@router.get("/outbox", responses=problems(), dependencies=[needs("read")])
+async def notices(desk: DeskOf, limit: Limit = 100) -> schemas.Page[schemas.Notice]:
+    """List the notices for people, newest first."""
+    found = await desk.read(lambda rows: outbox.latest(rows, limit=limit))
+    return schemas.Page(items=[schemas.Notice.model_validate(one) for one in found])

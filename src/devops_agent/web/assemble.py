@@ -1,0 +1,154 @@
+"""Puts the web application together: intake, API, page, metrics, and one form for everything that goes wrong."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+
+from devops_agent.web import api, describe, forms, metrics, page, stream
+from devops_agent.web.asking import Desk, as_problem
+from devops_agent.web.auth import Gate
+from devops_agent.web.headers import SafeHeaders
+from devops_agent.web.intake import Intake
+from devops_agent.web.parts import Parts
+from devops_agent.web.problem import ProblemError, answer
+
+if TYPE_CHECKING:
+    from devops_agent.config.settings import Settings
+    from devops_agent.engine.ground import Ground
+    from devops_agent.model.action import Action
+    from devops_agent.model.runbook import Runbook
+    from devops_agent.ports import Clock, Receiver
+    from devops_agent.store import Store
+
+log = logging.getLogger("devops_agent.web")
+
+_COMMAND_BYTES = 256_000
+"""Largest body of a command; posted alerts have a limit of their own (agent.yaml: web.max_body_bytes)."""
+
+
+def create_app(  # noqa: PLR0913 — the seam to the composition root names each part
+    *,
+    store: Store,
+    settings: Callable[[], Settings],
+    ground: Callable[[], Ground],
+    receivers: Mapping[str, Receiver],
+    runbooks: Callable[[], Sequence[Runbook]],
+    actions: Callable[[], Mapping[str, Action]],
+    clock: Clock,
+    version: str,
+) -> FastAPI:
+    """Return the application.
+
+    Args:
+        store: open, and closed by whoever opened it.
+        settings: those in force now.
+        ground: on which alerts are judged now.
+        receivers: name → who reads alerts posted to `/webhook/NAME`.
+        runbooks: those that there are now.
+        actions: every action that plugins offer, by name.
+        clock: the time.
+        version: of the product.
+
+    """
+    parts = Parts(
+        store=store,
+        settings=settings,
+        ground=ground,
+        receivers=receivers,
+        runbooks=runbooks,
+        actions=actions,
+        clock=clock,
+        version=version,
+    )
+    gate = Gate(store, clock=clock)
+    app = FastAPI(
+        title="DevOps AI Agent",
+        version=version,
+        description=describe.SAYS,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_alive,
+        max_body_size=_COMMAND_BYTES,
+        redirect_slashes=False,
+    )
+    app.state.desk = Desk(parts, gate)
+    app.state.intake = Intake(parts, gate)
+    app.state.meter = metrics.Meter(app.state.desk, app.state.intake)
+    app.state.stream = stream.Stream(store)
+    app.add_middleware(SafeHeaders)
+    for path in app.state.intake.paths:
+        app.router.routes.append(Route(path, app.state.intake, methods=["POST"]))
+    for router in (*api.routers(), metrics.router, stream.router, page.router, forms.router):
+        app.include_router(router)
+    app.mount("/static", page.static_files(), name="static")
+    _tell_problems(app)
+    app.openapi = lambda: describe.describe(app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
+    return app
+
+
+@asynccontextmanager
+async def _alive(app: FastAPI) -> AsyncIterator[None]:
+    app.state.stream.open()
+    yield
+    app.state.stream.close()
+
+
+def _tell_problems(app: FastAPI) -> None:
+    """Answer every error as a problem."""
+
+    async def known(request: Request, error: Exception) -> Response:
+        problem = as_problem(error)
+        if problem is None:
+            raise error
+        if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            log.warning("request not served", extra={"path": request.url.path, "why": problem.detail})
+        return _as_asked(request, problem)
+
+    async def http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 — registered for it
+        detail = _SAYS.get(error.status_code, error.detail).format(path=request.url.path, method=request.method)
+        return _as_asked(request, ProblemError(error.status_code, detail, headers=error.headers))
+
+    async def invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101 — registered for it
+        places = [{"at": ".".join(map(str, one["loc"])), "says": one["msg"]} for one in error.errors()[:20]]
+        detail = "; ".join(f"{place['at']}: {place['says']}" for place in places)
+        return _as_asked(request, ProblemError(422, f"cannot read the request: {detail}", more={"errors": places}))
+
+    async def unforeseen(request: Request, error: Exception) -> Response:
+        log.error("request failed", exc_info=error, extra={"path": request.url.path, "method": request.method})
+        return _as_asked(request, ProblemError(500, "something went wrong here; the log of the web process says what"))
+
+    from devops_agent.engine.commands import RefusedError
+    from devops_agent.engine.lifecycle import IllegalMoveError
+    from devops_agent.store.rows import StoreError
+
+    handlers: dict[type[Exception] | int, Callable[[Request, Exception], Awaitable[Response]]] = {
+        **dict.fromkeys((ProblemError, RefusedError, IllegalMoveError, StoreError), known),
+        HTTPException: http,
+        RequestValidationError: invalid,
+        Exception: unforeseen,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)
+
+
+_SAYS = {
+    404: "there is nothing at {path}; /docs lists what there is",
+    405: "{path} does not take {method}; /docs lists what there is",
+    413: "the body is too large for {path}",
+}
+
+
+def _as_asked(request: Request, problem: ProblemError) -> Response:
+    """Answer people with a page and programs with a problem."""
+    return page.problem(request, problem) if page.is_for_people(request) else answer(problem)

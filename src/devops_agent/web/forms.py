@@ -1,0 +1,212 @@
+"""What people do on the page: each form is a command of the engine, under the name of who posted it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import parse_qsl, urlsplit
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from devops_agent.engine import commands
+from devops_agent.model.decision import Answer
+from devops_agent.web.api.incidents import check_digest
+from devops_agent.web.api.overview import order_restart
+from devops_agent.web.asking import DeskOf, Once
+from devops_agent.web.auth import COOKIE
+from devops_agent.web.page import let_in
+from devops_agent.web.problem import ProblemError
+from devops_agent.web.schemas import MAX_HOURS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from devops_agent.store.rows import Rows
+    from devops_agent.web.asking import Desk
+
+router = APIRouter(include_in_schema=False, default_response_class=Response)
+
+_LONGEST = 2_000
+_FIELDS = 20
+
+
+@router.post("/login")
+async def log_in(request: Request, desk: DeskOf) -> Response:
+    """Begin a session."""
+    form = await _read(request)
+    return await let_in(request, desk, form.get("token", "").strip(), next_=form.get("next", "/"))
+
+
+@router.post("/logout")
+async def log_out(request: Request, desk: DeskOf) -> Response:
+    """End a session."""
+    viewer = await desk.gate.viewer(request)
+    viewer.check_form((await _read(request)).get("form_key", ""))
+    await desk.gate.log_out(request.cookies[COOKIE])
+    answer = RedirectResponse("/login", status_code=303)
+    answer.delete_cookie(COOKIE, path="/")
+    return answer
+
+
+@router.post("/approvals/{approval}")
+async def answer_(request: Request, desk: DeskOf, approval: str) -> Response:
+    """Approve or deny a plan."""
+    now = desk.parts.clock.now()
+
+    def work(rows: Rows, form: dict[str, str], by: str) -> None:
+        given = {"approved": Answer.APPROVED, "denied": Answer.DENIED}.get(form.get("answer", ""))
+        if given is None:
+            raise ProblemError(422, "Approve or deny?")
+        check_digest(rows, approval, form.get("digest", ""))
+        commands.answer(rows, approval, given, by=by, comment=form.get("comment", ""), now=now)
+
+    return await _do(request, desk, work)
+
+
+@router.post("/incidents/{incident}/guide")
+async def guide(request: Request, desk: DeskOf, incident: str) -> Response:
+    """Choose a runbook."""
+    now = desk.parts.clock.now()
+
+    def work(rows: Rows, form: dict[str, str], by: str) -> None:
+        runbook = form.get("runbook", "")
+        if runbook not in {one.name for one in desk.parts.runbooks()}:
+            raise ProblemError(404, f"There is no runbook {runbook}.")
+        commands.guide(rows, incident, runbook=runbook, by=by, comment=form.get("comment", ""), now=now)
+
+    return await _do(request, desk, work)
+
+
+@router.post("/incidents/{incident}/resolve")
+async def resolve(request: Request, desk: DeskOf, incident: str) -> Response:
+    """Close an incident by hand."""
+    now = desk.parts.clock.now()
+    return await _do(
+        request,
+        desk,
+        lambda rows, form, by: commands.resolve(rows, incident, by=by, comment=form.get("comment", ""), now=now),
+    )
+
+
+@router.post("/targets/{target:path}/restart")
+async def restart(request: Request, desk: DeskOf, target: str) -> Response:
+    """Order a restart, and show what comes of it."""
+    now = desk.parts.clock.now()
+    return await _do(
+        request,
+        desk,
+        lambda rows, form, by: order_restart(rows, desk, target, reason=form.get("reason", ""), by=by, now=now).id,
+        onward="/incidents/{}",
+    )
+
+
+@router.post("/pause")
+async def pause(request: Request, desk: DeskOf) -> Response:
+    """Pause everything, or one target."""
+    now = desk.parts.clock.now()
+
+    def work(rows: Rows, form: dict[str, str], by: str) -> None:
+        hours = _hours(form, most=MAX_HOURS)
+        reason = form.get("reason", "").strip()
+        if not reason:
+            raise ProblemError(422, "Say why, for whoever wonders later.")
+        ends = now + timedelta(hours=hours) if hours else None
+        commands.pause(rows, target=form.get("target", ""), reason=reason, by=by, ends_at=ends, now=now)
+
+    return await _do(request, desk, work)
+
+
+@router.post("/resume")
+async def resume(request: Request, desk: DeskOf) -> Response:
+    """End a pause."""
+    now = desk.parts.clock.now()
+    return await _do(
+        request, desk, lambda rows, form, by: commands.resume(rows, target=form.get("target", ""), by=by, now=now)
+    )
+
+
+@router.post("/silences")
+async def silence(request: Request, desk: DeskOf) -> Response:
+    """Silence alerts."""
+    now = desk.parts.clock.now()
+
+    def work(rows: Rows, form: dict[str, str], by: str) -> None:
+        hours = _hours(form, most=MAX_HOURS) or 1.0
+        commands.silence(
+            rows,
+            matchers=read_matchers(form.get("matchers", "")),
+            by=by,
+            comment=form.get("comment", ""),
+            now=now,
+            ends_at=now + timedelta(hours=hours),
+        )
+
+    return await _do(request, desk, work)
+
+
+@router.post("/silences/{silence_id}/end")
+async def end_silence(request: Request, desk: DeskOf, silence_id: str) -> Response:
+    """End a silence."""
+    now = desk.parts.clock.now()
+    return await _do(request, desk, lambda rows, _, by: commands.end_silence(rows, silence_id, by=by, now=now))
+
+
+def read_matchers(text: str) -> dict[str, str]:
+    """Return label → pattern for `label=pattern, label=pattern`.
+
+    Raises:
+        ProblemError: 422, a part has another form.
+
+    """
+    found: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, pattern = part.partition("=")
+        if not equals or not name.strip():
+            raise ProblemError(422, f"{part!r} is no matcher; write label=pattern, such as alertname=HighLatency.")
+        found[name.strip()] = pattern.strip().strip('"')
+    return found
+
+
+async def _do(
+    request: Request, desk: Desk, work: Callable[[Rows, dict[str, str], str], object], *, onward: str = ""
+) -> Response:
+    """Check who posts, do it, and go back to the page that the form was on (or to `onward`, with what came of it)."""
+    viewer = await desk.gate.viewer(request)
+    desk.count(viewer.token.id)
+    form = await _read(request)
+    viewer.check_form(form.get("form_key", ""))
+    if not viewer.allows("operate"):
+        raise ProblemError(403, f"{viewer.name} may only read.")
+    once = Once(viewer.token, request.url.path)
+    done = await desk.command(lambda rows: work(rows, form, viewer.by), once=once)
+    back = urlsplit(request.headers.get("referer", "")).path or "/"
+    return RedirectResponse(onward.format(done) if onward else back, status_code=303)
+
+
+async def _read(request: Request) -> dict[str, str]:
+    """Return the fields of a form.
+
+    Raises:
+        ProblemError: 415 or 422, it is no form.
+
+    """
+    kind: Literal["application/x-www-form-urlencoded"] = "application/x-www-form-urlencoded"
+    if request.headers.get("content-type", "").partition(";")[0].strip() != kind:
+        raise ProblemError(415, f"send a form ({kind})")
+    try:
+        pairs = parse_qsl((await request.body()).decode(), keep_blank_values=True, max_num_fields=_FIELDS)
+    except ValueError as error:
+        raise ProblemError(422, f"cannot read the form: {error}") from error
+    return {name: value[:_LONGEST].replace("\x00", "␀") for name, value in pairs}
+
+
+def _hours(form: dict[str, str], *, most: float) -> float:
+    given = form.get("hours", "")
+    try:
+        hours = float(given) if given else 0.0
+    except ValueError as error:
+        raise ProblemError(422, f"{given!r} is no number of hours") from error
+    if not 0 <= hours <= most:
+        raise ProblemError(422, f"write between 0 and {most:g} hours")
+    return hours

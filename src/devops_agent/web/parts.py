@@ -1,0 +1,27 @@
+"""What the web role is built from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from devops_agent.config.settings import Settings
+from devops_agent.engine.ground import Ground
+from devops_agent.model.action import Action
+from devops_agent.model.runbook import Runbook
+from devops_agent.ports import Clock, Receiver
+from devops_agent.store import Store
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parts:
+    """Values and calls that `app` composes; what may change while running is a call."""
+
+    store: Store
+    settings: Callable[[], Settings]
+    ground: Callable[[], Ground]
+    receivers: Mapping[str, Receiver]
+    runbooks: Callable[[], Sequence[Runbook]]
+    actions: Callable[[], Mapping[str, Action]]
+    clock: Clock
+    version: str

@@ -1,0 +1,485 @@
+"""The shapes of the API: what is answered and what may be asked, documented and checked by pydantic.
+
+Each model reads the fact of its name by its attributes, so that members that have their default are answered too.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+T = TypeVar("T")
+
+_LONGEST_TEXT = 2_000
+MAX_HOURS = 24 * 365
+
+
+def _seconds(value: object) -> object:
+    return value.total_seconds() if isinstance(value, timedelta) else value
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds)]
+Name = Annotated[str, Field(min_length=1, max_length=253)]
+Said = Annotated[str, Field(max_length=_LONGEST_TEXT)]
+
+
+class Shape(BaseModel):
+    """The base of all shapes."""
+
+    model_config = ConfigDict(from_attributes=True, use_attribute_docstrings=True)
+
+
+class Asked(BaseModel):
+    """The base of what may be asked: unknown members are refused, for they are mistakes."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class Problem(BaseModel):
+    """What went wrong, as RFC 9457 has it."""
+
+    model_config = ConfigDict(extra="allow", use_attribute_docstrings=True)
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    """A sentence that says the way out."""
+
+
+class Page(Shape, Generic[T]):
+    """A part of a list."""
+
+    items: list[T]
+    next: str | None = None
+    """Cursor of the part that follows; null at the end."""
+
+
+class Incident(Shape):
+    """Alerts grouped by cause candidate, and where the response stands."""
+
+    id: str
+    status: str
+    severity: str
+    target: str
+    kind: str
+    title: str
+    opened_at: datetime
+    changed_at: datetime
+    resolved_at: datetime | None
+    parent: str
+    attempts: int
+    reason: str
+    next_steps: list[str]
+    guided: str
+
+
+class Alert(Shape):
+    """One signal about one thing."""
+
+    fingerprint: str
+    status: str
+    name: str
+    severity: str
+    summary: str
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    starts_at: datetime
+    ends_at: datetime | None
+    source: str
+    generator_url: str
+
+
+class AlertReceived(Alert):
+    """An alert with the incident that it joined."""
+
+    incident: str
+
+
+class Event(Shape):
+    """An entry of the timeline."""
+
+    seq: int
+    at: datetime
+    incident: str
+    target: str
+    kind: str
+    actor: str
+    says: str
+    data: dict[str, Any]
+
+
+class Evidence(Shape):
+    """Something seen."""
+
+    id: str
+    source: str
+    name: str
+    query: str
+    value: bool | int | float | str | None
+    unit: str
+    at: datetime
+    says: str
+
+
+class Proof(Shape):
+    """What shows that a step worked."""
+
+    state: str
+    healthy: bool
+    below: dict[str, float]
+    in_band: list[str]
+    within: Seconds
+    settle: Seconds
+
+
+class Step(Shape):
+    """An action with arguments, its proof and whether to undo it."""
+
+    name: str
+    action: str
+    args: dict[str, Any]
+    timeout: Seconds
+    retries: int
+    proof: Proof
+    undo: bool
+    only_if: str
+    go_on: bool
+
+
+class Plan(Shape):
+    """The runbook chosen for an incident, with real arguments."""
+
+    incident: str
+    runbook: str
+    target: str
+    steps: list[Step]
+    settle: float
+    advice: list[str]
+    digest: str
+
+
+class Verdict(Shape):
+    """What one rule of the guard said."""
+
+    rule: str
+    permission: str
+    reason: str
+
+
+class Decision(Shape):
+    """What the guard decided, with every rule's verdict."""
+
+    permission: str
+    rule: str
+    reason: str
+    verdicts: list[Verdict]
+
+
+class Attempt(Shape):
+    """A plan, the decision on it and its outcome."""
+
+    id: str
+    incident: str
+    target: str
+    kind: str
+    risk: str
+    plan: Plan
+    decision: Decision
+    decided_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    outcome: str
+    ordered: bool
+    says: str
+    version: str
+
+
+class Approval(Shape):
+    """A question about exactly one plan."""
+
+    id: str
+    incident: str
+    digest: str
+    summary: str
+    answer: str
+    asked_at: datetime
+    expires_at: datetime
+    answered_at: datetime | None
+    by: str
+    comment: str
+
+
+class ApprovalInFull(Approval):
+    """A question with the plan that it is about."""
+
+    plan: Plan | None
+
+
+class Pause(Shape):
+    """No automatic action on `target` (empty: on any) until it ends."""
+
+    id: str
+    target: str
+    reason: str
+    by: str
+    begins_at: datetime
+    ends_at: datetime | None
+
+
+class Silence(Shape):
+    """Alerts that match open no incident until it ends."""
+
+    id: str
+    matchers: dict[str, str]
+    by: str
+    comment: str
+    begins_at: datetime
+    ends_at: datetime
+
+
+class Target(Shape):
+    """A watched thing, as last seen."""
+
+    name: str
+    health: str
+    since: datetime
+    seen_at: datetime
+    says: str
+    readings: dict[str, float]
+    via: str
+    ref: str
+    managed: bool | None
+    trust: str | None
+    group: str
+    depends_on: list[str]
+    labels: dict[str, str]
+    aliases: list[str]
+    found_by: str
+
+
+class TargetInFull(Target):
+    """A target with what is going on around it."""
+
+    incidents: list[Incident]
+    """Those that are not resolved."""
+    pauses: list[Pause]
+
+
+class Runbook(Shape):
+    """An ordered list of steps, for people and machine alike."""
+
+    name: str
+    says: str
+    kinds: list[str]
+    alerts: list[str]
+    steps: list[Step]
+    advice: list[str]
+    settle: float
+    priority: int
+    source: str
+
+
+class Param(Shape):
+    """One parameter of an action."""
+
+    kind: str
+    says: str
+    required: bool
+    default: Any = None
+
+
+class Action(Shape):
+    """One operation that a plugin offers."""
+
+    name: str
+    says: str
+    risk: str
+    blast: str
+    params: dict[str, Param]
+    idempotent: bool
+    undo: str
+
+
+class Success(Shape):
+    """How often an action worked for a fault class on a target."""
+
+    action: str
+    kind: str
+    target: str
+    done: int
+    ok: int
+    verified: int
+    undone: int
+    mean_seconds: float
+
+
+class Token(Shape):
+    """What is known of a token; never the token itself."""
+
+    id: str
+    name: str
+    scope: str
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+class TokenMade(Token):
+    """A new token, with the secret that nobody can read again."""
+
+    secret: str
+
+
+class Notice(Shape):
+    """Something people should be told."""
+
+    id: int
+    key: str
+    incident: str
+    kind: str
+    severity: str
+    message: dict[str, Any]
+    created_at: datetime
+    sent_at: datetime | None
+
+
+class Flag(Shape):
+    """One of the three switches."""
+
+    name: str
+    value: bool
+    switched: bool
+    """Whether it was set while running; else file or environment say."""
+
+
+class AuditProof(Shape):
+    """Whether the chain of events holds."""
+
+    intact: bool
+    events: int
+    head: str
+    """Hash of the newest event: noted elsewhere, it proves later that nothing was cut off."""
+    broken_at: int | None
+    says: str
+
+
+class Role(Shape):
+    """A sign of life."""
+
+    role: str
+    alive: bool
+    age_seconds: float
+    pid: int
+    version: str
+    started_at: datetime
+    data: dict[str, Any]
+
+
+class Health(Shape):
+    """Whether this process can do its work."""
+
+    status: Literal["healthy", "unhealthy"]
+    version: str
+    store: str
+    agent: str
+    """`alive`, `silent` or `never seen`."""
+    agent_age_seconds: float | None
+
+
+class Status(Shape):
+    """Everything at a glance."""
+
+    version: str
+    started_at: datetime
+    uptime_seconds: float
+    flags: dict[str, bool]
+    paused: list[Pause]
+    targets: dict[str, int]
+    """Health → how many."""
+    incidents: dict[str, int]
+    """Status → how many."""
+    approvals_waiting: int
+    notices_waiting: int
+    writes_waiting: int
+    roles: list[Role]
+
+
+class Monitoring(TargetInFull):
+    """A target as it is watched: its checks and limits too."""
+
+    checks: list[dict[str, Any]]
+    thresholds: dict[str, float | None]
+
+
+class Accepted(Shape):
+    """What became of posted alerts."""
+
+    accepted: bool
+    new: int
+    repeats: int
+    incidents: list[str]
+
+
+class RestartAsked(Asked):
+    """An order to restart a target."""
+
+    target: Name
+    reason: Said = ""
+
+
+class AnswerAsked(Asked):
+    """An answer to an approval."""
+
+    digest: Name
+    """The digest of the plan that was looked at; if the plan is another by now, nothing is answered."""
+    comment: Said = ""
+
+
+class GuideAsked(Asked):
+    """The runbook to use."""
+
+    runbook: Name
+    comment: Said = ""
+
+
+class ResolveAsked(Asked):
+    """Why an incident is closed by hand."""
+
+    comment: Said = ""
+
+
+class PauseAsked(Asked):
+    """What to pause, why and for how long."""
+
+    target: Annotated[str, Field(max_length=253)] = ""
+    """Empty: everything."""
+    reason: Annotated[str, Field(min_length=1, max_length=_LONGEST_TEXT)]
+    hours: Annotated[float, Field(gt=0, le=MAX_HOURS)] | None = None
+    """Null: until somebody resumes."""
+
+
+class SilenceAsked(Asked):
+    """Which alerts to silence, why and for how long."""
+
+    matchers: Annotated[dict[Name, Annotated[str, Field(max_length=_LONGEST_TEXT)]], Field(min_length=1, max_length=20)]
+    """Label → pattern with `*`; all have to match."""
+    comment: Annotated[str, Field(min_length=1, max_length=_LONGEST_TEXT)]
+    hours: Annotated[float, Field(gt=0, le=MAX_HOURS)]
+
+
+class FlagAsked(Asked):
+    """On or off."""
+
+    value: bool
+
+
+class TokenAsked(Asked):
+    """A token to be made."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,62}$")]
+    scope: Literal["alerts", "read", "operate", "admin"]
+    hours: Annotated[float, Field(gt=0, le=10 * MAX_HOURS)] | None = None
+    """Null: until it is revoked."""

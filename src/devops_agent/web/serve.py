@@ -1,0 +1,57 @@
+"""Serves the application on a socket that is listening already, and drains it at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator
+
+    from fastapi import FastAPI
+
+_DRAIN = 10
+"""Seconds that requests under way may still take at the end."""
+_KEEP_ALIVE = 75
+_BACKLOG = 2048
+
+
+class _Server(uvicorn.Server):
+    """Signals are the composition root's; it cancels what is to end."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(app: FastAPI, listening: socket.socket) -> None:
+    """Serve until cancelled; then take no more, finish what is under way, and return.
+
+    The socket is closed at the end; a duplicate that another process holds goes on listening.
+    """
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=_KEEP_ALIVE,
+        timeout_graceful_shutdown=_DRAIN,
+        backlog=_BACKLOG,
+    )
+    server = _Server(config)
+    serving = asyncio.ensure_future(server.serve(sockets=[listening]))
+    try:
+        await asyncio.shield(serving)
+    except asyncio.CancelledError:
+        app.state.stream.close()
+        server.should_exit = True
+        await serving
+        raise
