@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from devops_agent import __version__
 from devops_agent.app import lock, logs
 from devops_agent.app.clock import SystemClock
+from devops_agent.app.orphan import stop_with
 from devops_agent.app.parts import Parts, actions_of, all_actions, build_parts
 from devops_agent.app.protect import NeverTouch
 from devops_agent.config import environment
@@ -267,7 +268,9 @@ class Agent:
     async def _publish(self) -> None:
         """Write runbooks and actions down, so that the web role can show them without loading what acts."""
         runbooks, actions = self._source.now.runbooks, tuple(self.site.actions.values())
-        await self._store.write(lambda rows: catalogue.keep(rows, runbooks=runbooks, actions=actions))
+        await self._store.write(
+            lambda rows: catalogue.keep(rows, runbooks=runbooks, actions=actions), tell=("catalogue",)
+        )
 
 
 async def run_agent(config: Path | None, *, environ: Mapping[str, str], options: Options | None = None) -> int:
@@ -282,10 +285,10 @@ async def run_agent(config: Path | None, *, environ: Mapping[str, str], options:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with await open_store(settings.store, password=store_password(settings)) as store:
+    async with await open_store(settings.database, password=store_password(settings)) as store:
         agent = Agent(source, store, clock=clock, options=chosen)
         loop.add_signal_handler(signal.SIGHUP, agent.reload_soon)
-        orphaned = asyncio.create_task(_stop_with(chosen.stop_with, stop)) if chosen.stop_with else None
+        orphaned = asyncio.create_task(stop_with(chosen.stop_with, stop)) if chosen.stop_with else None
         await agent.run(stop)
         if orphaned is not None:
             orphaned.cancel()
@@ -296,13 +299,6 @@ async def run_agent(config: Path | None, *, environ: Mapping[str, str], options:
 def store_password(settings: Settings) -> str:
     """Return PostgreSQL's password from its file; empty when none is named."""
     return read_secret(settings.store_password_file) if settings.store_password_file else ""
-
-
-async def _stop_with(parent: int, stop: asyncio.Event) -> None:
-    """Stop when the parent is gone: an agent that nobody supervises would hold the lock against the next."""
-    while os.getppid() == parent:  # noqa: ASYNC110 — the kernel tells of it in no other way
-        await asyncio.sleep(0.5)
-    stop.set()
 
 
 def _birth(pid: int) -> str:

@@ -11,14 +11,14 @@ from devops_agent.kit.http import Http
 from devops_agent.kit.tools import SettingsError, Tools
 from devops_agent.plugins import catalogue
 from devops_agent.ports import PluginError
-from devops_agent.registry import Registry, UnknownPluginError
+from devops_agent.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from devops_agent.config.settings import Settings
     from devops_agent.model.action import Action
-    from devops_agent.ports import Actuator, Clock, Guardian, Inventory, Probe, Receiver, Watcher
+    from devops_agent.ports import Actuator, Clock, Guardian, Inventory, Probe, Watcher
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,12 +108,6 @@ def all_actions(settings: Settings, *, clock: Clock) -> dict[str, Action]:
     return actions_of(built)
 
 
-def build_receivers() -> dict[str, Receiver]:
-    """Return the receivers; the only plugins that the web role loads."""
-    registry = Registry("receiver", catalogue.RECEIVERS)
-    return {name: registry.load(name)({}) for name in registry.names}
-
-
 class _Nobody:
     def refuse(self, identity: object) -> None:
         """Nothing is ever acted on with these tools."""
@@ -126,15 +120,3 @@ def _secret(path: str) -> str:
         return read_secret(path)
     except SecretError as error:
         raise PluginError(str(error), retryable=False) from error
-
-
-__all__ = [
-    "Parts",
-    "SettingsError",
-    "UnknownPluginError",
-    "actions_of",
-    "all_actions",
-    "build_parts",
-    "build_receivers",
-    "used_plugins",
-]

@@ -101,7 +101,7 @@ def _ourselves(settings: Settings) -> Iterator[Protected]:
 
 
 def _database(settings: Settings) -> Iterator[Protected]:
-    url = settings.store
+    url = settings.database
     if url.startswith("sqlite:///"):
         path = os.path.realpath(url.removeprefix("sqlite:///"))
         paths = frozenset({path, f"{path}-wal", f"{path}-shm", f"{path}.bells"})

@@ -28,6 +28,8 @@ class Web(Fact, kw_only=True):
 
     listen: str = "127.0.0.1:8484"
     """`host:port`, or `unix:/path`. Port 0 takes a free one."""
+    alert_token_file: str = ""
+    """File with the bearer token that alert senders use (Alertmanager: `credentials_file`)."""
     metrics_open: bool = True
     """Whether `/metrics` needs no token."""
     max_body_bytes: int = 8_000_000
@@ -188,3 +190,8 @@ class Settings(Fact, kw_only=True):
     """What is watched."""
     source: str = ""
     """The file this was read from; empty: defaults only."""
+
+    @property
+    def database(self) -> str:
+        """The store's URL: the given one, else a SQLite file in the state folder."""
+        return self.store or f"sqlite:///{self.state_dir.rstrip('/')}/agent.db"

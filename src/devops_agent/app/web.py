@@ -1,0 +1,150 @@
+"""The web role: takes in alerts, serves API and page; holds no credential of any target and loads nothing that acts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from devops_agent import __version__
+from devops_agent.app import first, logs
+from devops_agent.app.clock import SystemClock
+from devops_agent.app.orphan import stop_with
+from devops_agent.app.receivers import build_receivers
+from devops_agent.config import environment
+from devops_agent.config.load import load
+from devops_agent.config.problems import ConfigError
+from devops_agent.config.secrets import read_secret
+from devops_agent.engine.ground import Ground, ground_of
+from devops_agent.loops.every import every
+from devops_agent.loops.heartbeat import Heart
+from devops_agent.store import Store, catalogue, open_store, targets
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from devops_agent.config.settings import Settings
+    from devops_agent.model.action import Action
+    from devops_agent.model.runbook import Runbook
+    from devops_agent.ports import Clock
+
+log = logging.getLogger("devops_agent.web")
+
+
+class Surroundings:
+    """What the web role knows of settings, targets, runbooks and actions; read again when it changes."""
+
+    def __init__(self, config: Path | None, *, environ: Mapping[str, str], store: Store, settings: Settings) -> None:
+        self._config = config
+        self._environ = environ
+        self._store = store
+        self._stamp = _stamp(config)
+        self.settings = settings
+        self.ground: Ground = ground_of(settings, discovered=(), version=__version__)
+        self.runbooks: tuple[Runbook, ...] = ()
+        self.actions: dict[str, Action] = {}
+
+    async def refresh(self, now: datetime) -> None:
+        """Read the file if it changed, and what the agent has written down."""
+        del now
+        if (stamp := _stamp(self._config)) != self._stamp:
+            self._stamp = stamp
+            try:
+                self.settings = await asyncio.to_thread(load, self._config, environ=self._environ)
+            except ConfigError as error:
+                log.error("the new configuration is wrong, the old one is kept", extra={"problems": str(error)})  # noqa: TRY400
+        seen = await self._store.read(targets.all_)
+        found = [one.target for one in seen if one.target.found_by != "config"]
+        self.ground = ground_of(self.settings, discovered=found, version=__version__)
+        self.runbooks = tuple(await self._store.read(catalogue.runbooks))
+        self.actions = {action.name: action for action in await self._store.read(catalogue.actions)}
+
+
+async def run_web(
+    config: Path | None, *, environ: Mapping[str, str], listener: socket.socket | None = None, parent: int = 0
+) -> int:
+    """Run the web role until SIGTERM or SIGINT; return the exit code."""
+    from devops_agent.web.assemble import create_app
+    from devops_agent.web.serve import serve
+
+    settings = load(config, environ=environ)
+    logs.set_up(level=settings.log.level, form=settings.log.format, role="web")
+    clock: Clock = SystemClock()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    password = read_secret(settings.store_password_file) if settings.store_password_file else ""
+    pending = settings.web.max_pending_writes
+    async with await open_store(settings.database, password=password, max_pending=pending) as store:
+        known = Surroundings(config, environ=environ, store=store, settings=settings)
+        now = clock.now()
+        await known.refresh(now)
+        await first.tokens(store, settings, now=now)
+        refresh = store.bell.on("catalogue", "targets-changed")
+        loop.add_signal_handler(signal.SIGHUP, refresh.set)
+        heart = Heart("web", store=store, version=__version__, started_at=now)
+        tasks = [
+            asyncio.create_task(every(2, known.refresh, clock=clock, name="surroundings", bell=refresh)),
+            asyncio.create_task(every(10, heart.beat, clock=clock, name="heartbeat")),
+        ]
+        if parent:
+            tasks.append(asyncio.create_task(stop_with(parent, stop)))
+        app = create_app(
+            store=store,
+            settings=lambda: known.settings,
+            ground=lambda: known.ground,
+            receivers=build_receivers(),
+            runbooks=lambda: known.runbooks,
+            actions=lambda: known.actions,
+            clock=clock,
+            version=__version__,
+        )
+        serving = asyncio.create_task(serve(app, listener or _listen(settings.web.listen)))
+        log.info("web started", extra={"version": __version__, "listen": settings.web.listen})
+        await asyncio.wait([serving, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
+        serving.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return 0
+
+
+def _listen(address: str) -> socket.socket:
+    from devops_agent.app.parent import open_listener
+
+    return open_listener(address)
+
+
+def _stamp(config: Path | None) -> tuple[int, int]:
+    if config is None:
+        return (0, 0)
+    with contextlib.suppress(OSError):
+        facts = config.stat()
+        return (facts.st_mtime_ns, facts.st_size)
+    return (0, 0)
+
+
+def main() -> int:
+    """Start the role as the parent does: `python -m devops_agent.app.web [CONFIG] [--fd N] [--with-parent]`."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the parent blocks signals, and its children inherit that
+    given = sys.argv[1:]
+    path = Path(given[0]) if given and given[0] else None
+    listener = socket.socket(fileno=int(given[given.index("--fd") + 1])) if "--fd" in given else None
+    parent = os.getppid() if "--with-parent" in given else 0
+    import uvloop
+
+    return uvloop.run(run_web(path, environ=environment(), listener=listener, parent=parent))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
