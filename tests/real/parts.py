@@ -180,6 +180,12 @@ class Docker:
         """Remove containers, running or not; those that are not there are no error."""
         self.docker("rm", "--force", "--volumes", *names, check=False)
 
+    def remove_all(self) -> None:
+        """Remove all containers."""
+        # By their whole ids: the beginning of one may be another's name.
+        if containers := self.say("ps", "--all", "--quiet", "--no-trunc").split():
+            self.remove(*containers)
+
     def restart(self) -> None:
         """Stop the engine and start it again on the same folder: images and containers stay."""
         self.program.stop()
@@ -189,8 +195,7 @@ class Docker:
     def stop(self) -> None:
         """Remove all containers, stop the engine, and delete its folder."""
         if self.program.process.poll() is None:
-            if containers := self.say("ps", "--all", "--quiet").split():
-                self.remove(*containers)
+            self.remove_all()
             self.program.stop()
         self._clean()
 

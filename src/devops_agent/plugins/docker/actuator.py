@@ -10,6 +10,7 @@ from devops_agent.model.action import Action, Blast, Effect, Param, Result, Risk
 from devops_agent.model.evidence import State
 from devops_agent.model.identity import Identity
 from devops_agent.model.target import Target
+from devops_agent.plugins.docker import cgroup
 from devops_agent.plugins.docker.client import Engine, Json, frames
 from devops_agent.plugins.docker.config import AUTOHEAL_STOP_TIMEOUT, Config
 from devops_agent.plugins.docker.find import (
@@ -27,7 +28,7 @@ from devops_agent.plugins.docker.find import (
 from devops_agent.plugins.docker.rollback import Names, Rollback
 from devops_agent.plugins.docker.scale import Scaling
 from devops_agent.plugins.docker.state import gone, state_of, word_of
-from devops_agent.plugins.docker.usage import usage_of
+from devops_agent.plugins.docker.usage import Usage, usage_of
 from devops_agent.ports import PluginError
 
 Verb = Callable[[Step, Target, str], Awaitable[Result]]
@@ -36,7 +37,7 @@ _SHARE_FOR_STOPPING = 0.7
 """Share of a step's timeout that a container may take to stop, so that time is left to start it again."""
 _LOG_BYTES = 1_000_000
 _LINE = 2_000
-_SAMPLES_APART = 0.5
+_SAMPLES_APART = 0.25
 
 _TIMEOUT = Param(
     kind="whole", says="Seconds it gets to stop before it is killed; empty: its label, else its own setting."
@@ -240,10 +241,9 @@ class DockerActuator:
 
     async def _stats(self, step: Step, target: Target, key: str) -> Result:
         container = await must_find(self._engine, target)
-        seconds = step.timeout.total_seconds()
-        before = usage_of(await self._engine.stats(container["Id"], timeout=seconds))
+        before = await self._sample(container)
         await self._tools.clock.sleep(_SAMPLES_APART)
-        now = usage_of(await self._engine.stats(container["Id"], timeout=seconds))
+        now = await self._sample(container)
         cpu = now.cpu_percent(before)
         data: dict[str, object] = {
             "memory_bytes": now.memory_bytes,
@@ -255,6 +255,10 @@ class DockerActuator:
         shares = f"{now.memory_percent or 0:.0f} % of its memory and {cpu or 0:.0f} % of a processor"
         says = f"container {short(container)} uses {shares} with {now.pids} processes"
         return Result(ok=True, says=says, changed=False, data=data)
+
+    async def _sample(self, container: Json) -> Usage:
+        at_once = cgroup.sample(container["Id"], container["State"].get("Pid") or 0)
+        return at_once or usage_of(await self._engine.stats(container["Id"], timeout=5.0))
 
     async def _refuse(self, container: Json) -> None:
         """Ask the guardian about the very container that is acted on next, by its id."""

@@ -6,14 +6,16 @@ from datetime import datetime, timedelta
 from devops_agent.kit.tools import Tools, settings
 from devops_agent.model.evidence import Evidence
 from devops_agent.model.target import Target
+from devops_agent.plugins.docker import cgroup
 from devops_agent.plugins.docker.client import Engine, EngineError, Json
 from devops_agent.plugins.docker.config import Config
 from devops_agent.plugins.docker.find import find, ref_of
-from devops_agent.plugins.docker.state import gone, state_of, word_of
+from devops_agent.plugins.docker.state import gone, state_of, when, word_of
 from devops_agent.plugins.docker.usage import Usage, usage_of
 from devops_agent.ports import PluginError
 
 _REMEMBERED = 1_000
+_FRESH = timedelta(seconds=10)
 
 
 def build(config: Mapping[str, object], *, tools: Tools) -> "DockerProbe":
@@ -44,13 +46,24 @@ class DockerProbe:
                 return [_seen("state", "missing", now, says=gone(ref).says)]
             seen = list(_state(container, now))
             if self._stats and word_of(container) == "running":
-                sample = usage_of(await self._engine.stats(container["Id"], timeout=5.0))
-                seen += self._usage(container["Id"], sample, now)
+                seen += self._usage(container["Id"], await self._sample(container, now), now)
         except (EngineError, PluginError) as error:
             return [_seen("state", "unknown", now, says=str(error))]
         return seen
 
-    def _usage(self, container: str, sample: Usage, now: datetime) -> Iterator[Evidence]:
+    async def _sample(self, container: Json, now: datetime) -> Usage | None:
+        """Return a sample: the kernel's, else the engine's, which takes a second that a fresh start is not worth."""
+        at_once = cgroup.sample(container["Id"], container["State"].get("Pid") or 0)
+        if at_once is not None:
+            return at_once
+        since = when(container["State"].get("StartedAt"))
+        if since is not None and now - since < _FRESH:
+            return None
+        return usage_of(await self._engine.stats(container["Id"], timeout=5.0))
+
+    def _usage(self, container: str, sample: Usage | None, now: datetime) -> Iterator[Evidence]:
+        if sample is None:
+            return
         if sample.memory_percent is not None:
             yield _seen("memory_percent", sample.memory_percent, now, unit="%")
             yield _seen("memory_mb", round(sample.memory_bytes / 1e6, 1), now, unit="MB")
