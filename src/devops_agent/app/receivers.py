@@ -14,4 +14,4 @@ if TYPE_CHECKING:
 def build_receivers() -> dict[str, Receiver]:
     """Return every receiver by its name in `/webhook/NAME`."""
     registry = Registry("receiver", catalogue.RECEIVERS)
-    return {name: registry.load(name)({}) for name in registry.names}
+    return {name: registry.load(name)() for name in registry.names}

@@ -32,9 +32,9 @@ COMPLETERS: Final = {
     "alertmanager": "devops_agent.plugins.alertmanager.completer:build",
 }
 RECEIVERS: Final = {
-    "alertmanager": "devops_agent.plugins.alertmanager.receiver:build",
-    "generic": "devops_agent.plugins.generic.receiver:build",
-    "grafana": "devops_agent.plugins.grafana.receiver:build",
+    "alertmanager": "devops_agent.plugins.alertmanager.receiver:AlertmanagerReceiver",
+    "generic": "devops_agent.plugins.generic.receiver:GenericReceiver",
+    "grafana": "devops_agent.plugins.grafana.receiver:GrafanaReceiver",
 }
 ON_DEMAND: Final = frozenset({"docker", "supervisord", "systemd"})
 """Actuators that are loaded only when a target, or a setting, speaks of them: what is not used costs no memory."""
