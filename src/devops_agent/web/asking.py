@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from fastapi import Depends, Header, Request
@@ -17,7 +18,7 @@ from devops_agent.web.limits import RateLimit
 from devops_agent.web.problem import ProblemError, busy, too_many
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Iterable, Mapping
 
     from devops_agent.store.rows import Rows
     from devops_agent.web.auth import Gate
@@ -153,12 +154,17 @@ def desk_of(request: Request) -> Desk:
 _BEARER = HTTPBearer(auto_error=False, description="A token of `devops-agent token create`.")
 
 
+SCOPES: dict[Callable[..., object], str] = {}
+"""Dependency that admits → the scope that it asks for, for the description."""
+
+
 def needs(scope: str) -> Any:  # noqa: ANN401 — FastAPI's own word for a dependency
     """Return the dependency that admits who may do what `scope` names."""
 
     async def admit(request: Request, _: Annotated[object, Depends(_BEARER)] = None) -> Token:
         return await desk_of(request).admit(request, scope)
 
+    SCOPES[admit] = scope
     return Depends(admit)
 
 
@@ -174,6 +180,7 @@ def _orders(scope: str) -> Callable[..., Awaitable[Once]]:
         asked = await request.body() if idempotency_key else b""
         return Once(token, request.url.path, key=idempotency_key, asked=asked)
 
+    SCOPES[admit] = scope
     return admit
 
 

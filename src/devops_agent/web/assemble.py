@@ -87,7 +87,8 @@ def create_app(  # noqa: PLR0913 — the seam to the composition root names each
     app.add_middleware(SafeHeaders)
     for path in app.state.intake.paths:
         app.router.routes.append(Route(path, app.state.intake, methods=["POST"]))
-    for router in (*api.routers(), metrics.router, stream.router, page.router, forms.router):
+    app.state.routers = (*api.routers(), metrics.router, stream.router, page.router, forms.router)
+    for router in app.state.routers:
         app.include_router(router)
     app.mount("/static", page.static_files(), name="static")
     _tell_problems(app)

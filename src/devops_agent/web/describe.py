@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
-from devops_agent.web.asking import problems
+from devops_agent.web.asking import SCOPES, problems
 from devops_agent.web.schemas import Accepted, Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fastapi import FastAPI
 
 SAYS = """
@@ -36,10 +39,26 @@ def describe(app: FastAPI) -> dict[str, Any]:
             schemas[shape.__name__] = shape.model_json_schema(ref_template="#/components/schemas/{model}")
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
+        for path, operation, scope in _operations(app, made):
+            operation["summary"] = operation.get("description", path).partition(". ")[0].rstrip(".")
+            if scope:
+                operation["security"] = [{"HTTPBearer": []}]
+                operation["x-required-scope"] = scope
+            else:
+                operation.pop("security", None)
         for path, receiver in app.state.intake.paths.items():
             made["paths"].setdefault(path, {})["post"] = _intake(path, receiver)
         app.openapi_schema = made
     return app.openapi_schema
+
+
+def _operations(app: FastAPI, made: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Yield (path, operation, scope that it needs; empty: none or its own rule) of all that FastAPI has described."""
+    for route in (route for router in app.state.routers for route in router.routes):
+        if isinstance(route, APIRoute) and route.include_in_schema:
+            scopes = [SCOPES[one.call] for one in route.dependant.dependencies if one.call in SCOPES]
+            for method in route.methods:
+                yield route.path, made["paths"][route.path][method.lower()], scopes[0] if scopes else ""
 
 
 def _intake(path: str, receiver: str) -> dict[str, Any]:
@@ -52,6 +71,7 @@ def _intake(path: str, receiver: str) -> dict[str, Any]:
         + " Answered when they are on the disk; repeats are recognised.",
         "operationId": "take_" + path.strip("/").replace("/", "_"),
         "security": [{"HTTPBearer": []}],
+        "x-required-scope": "alerts",
         "requestBody": {"required": True, "content": {"application/json": body}},
         "responses": {
             "202": {"description": "They are on the disk", "content": taken},

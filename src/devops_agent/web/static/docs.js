@@ -17,8 +17,11 @@
     if (shape.properties) return Object.fromEntries(Object.entries(shape.properties).map(([name, one]) => [name, example(one)]));
     return { string: "", integer: 1, number: 1, boolean: true, array: [], object: {} }[shape.type] ?? {};
   };
+  const groups = {};
   for (const [path, methods] of Object.entries(described.paths)) {
     for (const [method, operation] of Object.entries(methods)) {
+      const tag = operation.tags?.[0] ?? "other";
+      if (!groups[tag]) place.append(groups[tag] = make("section", {}, make("h2", { textContent: tag })));
       const form = make("form", { className: "form" });
       const inputs = (operation.parameters ?? []).filter((one) => one.name !== "last-event-id").map((one) => {
         const input = make("input", { name: one.name, required: one.required ?? false });
@@ -53,7 +56,7 @@
       if (path === "/stream") form.replaceChildren(make("p", {}, "An endless stream; read it with curl -N."));
       const head = make("summary", {}, make("span", { className: "method" }, method.toUpperCase()), make("code", {}, path),
         make("span", { className: "dim" }, ` ${operation.summary ?? ""}`));
-      place.append(make("details", { className: "attempt operation" }, head,
+      groups[tag].append(make("details", { className: "attempt operation" }, head,
         make("p", { className: "dim" }, operation.description ?? ""), form));
     }
   }

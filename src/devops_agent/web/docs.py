@@ -1,0 +1,127 @@
+"""The reference page of the API; `python -m devops_agent.web.docs` writes it, a test compares."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_PAGE = Path("docs/reference/api.md")
+_HEAD = """\
+# HTTP API
+
+<!-- Written by `python -m devops_agent.web.docs`; edit the docstrings in `src/devops_agent/web` instead. -->
+"""
+_TAGS = {
+    "intake": "Taking alerts",
+    "overview": "At a glance",
+    "incidents": "Incidents and approvals",
+    "controls": "Pauses, silences, flags, tokens",
+    "catalogue": "What there is",
+    "record": "The record",
+}
+
+
+def as_markdown(described: Mapping[str, Any]) -> str:
+    """Return an OpenAPI description as a page for people."""
+    return "\n".join([_HEAD.rstrip("\n"), *_sections(described)]) + "\n"
+
+
+def _sections(described: Mapping[str, Any]) -> Iterator[str]:
+    yield described["info"]["description"].rstrip()
+    yield "\n`GET /openapi.json` is the whole description; `/docs` lets each operation be tried."
+    for tag, title in _TAGS.items():
+        yield f"\n## {title}\n\n| operation | scope | what it does |\n|---|---|---|"
+        for path, methods in described["paths"].items():
+            for method, operation in methods.items():
+                if tag in operation["tags"]:
+                    yield _row(method, path, operation)
+    yield "\n## Bodies of commands\n"
+    for name, shape in sorted(described["components"]["schemas"].items()):
+        if name.endswith("Asked"):
+            yield from _shape(name, shape)
+
+
+def _row(method: str, path: str, operation: Mapping[str, Any]) -> str:
+    says = " ".join(operation.get("description", "").split()).replace("|", "\\|")
+    asked = [f"`{one['name']}`" for one in operation.get("parameters", ()) if one["in"] == "query"]
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    if reference := body.get("$ref"):
+        name = reference.rpartition("/")[2]
+        says += f" Body: [{name}](#{name.lower()})."
+    if asked:
+        says += f" Query: {', '.join(asked)}."
+    return f"| `{method.upper()} {path}` | {operation.get('x-required-scope', '–')} | {says} |"
+
+
+def _shape(name: str, shape: Mapping[str, Any]) -> Iterator[str]:
+    yield f"### {name}\n\n{shape.get('description', '')}\n\n| member | type | says |\n|---|---|---|"
+    for member, one in shape.get("properties", {}).items():
+        needed = "" if member in shape.get("required", ()) else ", optional"
+        yield f"| `{member}` | {_kind(one)}{needed} | {' '.join(one.get('description', '').split())} |"
+    yield ""
+
+
+def _kind(shape: Mapping[str, Any]) -> str:
+    if "anyOf" in shape:
+        return " or ".join(_kind(one) for one in shape["anyOf"])
+    if "enum" in shape:
+        return ", ".join(f"`{one}`" for one in shape["enum"])
+    return str(shape.get("type", "anything"))
+
+
+async def describe_shipped() -> dict[str, Any]:
+    """Return the description of the application with the receivers that are shipped."""
+    import tempfile
+
+    from devops_agent import __version__
+    from devops_agent.config.settings import Settings
+    from devops_agent.engine.ground import ground_of
+    from devops_agent.registry import Registry
+    from devops_agent.store import open_store
+    from devops_agent.web.assemble import create_app
+
+    shipped = Registry("receiver", {name: f"devops_agent.plugins.{name}.receiver:{made}" for name, made in _SHIPPED})
+    settings = Settings()
+    with tempfile.TemporaryDirectory() as folder:
+        async with await open_store(f"sqlite:///{folder}/agent.db") as store:
+            app = create_app(
+                store=store,
+                settings=lambda: settings,
+                ground=lambda: ground_of(settings, discovered=(), version=__version__),
+                receivers={name: shipped.load(name)() for name in shipped.names},
+                runbooks=list,
+                actions=dict,
+                clock=_Clock(),
+                version=__version__,
+            )
+            return app.openapi()
+
+
+_SHIPPED = (
+    ("alertmanager", "AlertmanagerReceiver"),
+    ("grafana", "GrafanaReceiver"),
+    ("generic", "GenericReceiver"),
+)
+
+
+class _Clock:
+    """A clock that nobody looks at."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    async def sleep(self, seconds: float) -> None:
+        raise AssertionError(seconds)
+
+
+if __name__ == "__main__":
+    import asyncio
+
+    _PAGE.write_text(as_markdown(asyncio.run(describe_shipped())), encoding="utf-8")
