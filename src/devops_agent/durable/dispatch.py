@@ -153,7 +153,7 @@ class Dispatcher:
         def finish(rows: Rows) -> None:
             woken = runs.woken(rows, claim)
             runs.finish(rows, claim, ok=True, says=again.waits_on if again else "", now=now)
-            if again is not None:
+            if again is not None or woken:  # a wake-up that it may not have heeded begins another round
                 runs.enqueue(
                     rows,
                     claim.queue,
@@ -162,7 +162,7 @@ class Dispatcher:
                     lock=claim.lock,
                     args_json=claim.args_json,
                     now=now,
-                    not_before=now if woken else again.not_before,
+                    not_before=again.not_before if again and not woken else now,
                     version=claim.version,
                 )
 

@@ -116,12 +116,15 @@ def _close(rows: Rows, resolved: Sequence[tuple[Alert, str]], *, ground: Ground,
 
 def _close_incident(rows: Rows, id_: str, last: Alert, *, ground: Ground, now: datetime) -> None:
     incident = incidents.get(rows, id_)
-    if incident is None or incident.closed or firing_on(rows, incident, directory=ground.directory):
+    if incident is None or incident.closed:
         return
-    if incident.status not in (Status.REMEDIATING, Status.VERIFYING) and not incident.ordered_json:
+    still = firing_on(rows, incident, directory=ground.directory)
+    acting = incident.status in (Status.REMEDIATING, Status.VERIFYING)
+    if not still and not acting and not incident.ordered_json:
         approvals.withdraw(rows, id_, now=now)
         says = f"{last.name} cleared; nothing fires any more"
         lifecycle.move(rows, incident, Status.RESOLVED, reason=says, now=now, actor=last.source)
         release(rows, incident, ground=ground, now=now)
     # A response that is acting or verifying ends by its own proof; it is woken to look again.
-    runs.wake(rows, RUNS, id_, now=now)
+    if acting or not still:
+        runs.wake(rows, RUNS, id_, now=now)

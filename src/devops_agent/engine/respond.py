@@ -176,7 +176,8 @@ class _Turn:
                 history=classify.History(healed=healed, many=strikes.count),
             )
             self._tell_news(rows, "diagnosis", f"{found.kind}: {found.says} ({found.confidence:.0%} sure)", found=found)
-            incidents.describe(rows, self.incident.id, severity=found.severity)
+            if self._current(rows):
+                incidents.describe(rows, self.incident.id, severity=found.severity)
             return found
 
         return await self.run.record("diagnose", diagnose, kind=Diagnosis, tell=("events",))
@@ -419,25 +420,39 @@ class _Turn:
     def _conclude(self, rows: Rows, attempt: Attempt, ended: remediate.Ended) -> str:
         now = self.site.clock.now()
         outcome, says = ended.outcome, ended.says
-        deadline = attempt.decided_at + self.site.settings().guard.deadline
         incident = self._current(rows)
-        firing = self._firing_outside(rows) if outcome is Outcome.HEALED and incident is not None else 0
-        if firing and now < deadline and not self.incident.ordered_json:
-            raise _StillFiringError(firing, until=deadline)
-        if firing and not self.incident.ordered_json:
-            outcome, says = Outcome.FAILED, f"{says}; but {firing} alert(s) still fire: done but still firing"
+        if incident is not None and outcome is Outcome.HEALED and not self.incident.ordered_json:
+            outcome, says = self._judge(rows, attempt, says, now=now)
         learn.record(rows, incident or self.incident, attempt, outcome, says=says, now=now)
         if incident is None:
             return "closed"
         if outcome is Outcome.HEALED:
-            self._close(rows, incident, f"healed by {attempt.plan.runbook}: {says}", now=now)
-            escalate.tell(rows, incident, kind="healed", says=f"{attempt.plan.runbook}: {says}", now=now)
+            ordered = bool(incident.ordered_json)
+            closing = f"done as ordered: {says}" if ordered else f"healed by {attempt.plan.runbook}: {says}"
+            self._close(rows, incident, closing, now=now)
+            escalate.tell(rows, incident, kind="acted" if ordered else "healed", says=closing, now=now)
             return "healed"
         if outcome is Outcome.UNCLEAR or incident.ordered_json:
             self._escalate(rows, incident, says, (*attempt.plan.advice, _guide(incident)))
             return "escalated"
         self._move(rows, Status.INVESTIGATING, f"{attempt.plan.runbook} did not heal it: {says}")
         return "again"
+
+    def _judge(self, rows: Rows, attempt: Attempt, says: str, *, now: datetime) -> tuple[Outcome, str]:
+        """Hear what alerts say of a plan that has measurably healed."""
+        healthy = attempts.get(rows, attempt.id)
+        healed_at = (healthy and healthy.ended_at) or now
+        firing = firing_on(rows, self.incident, directory=self.site.ground().directory)
+        relapses = [one for one in firing if one.source in OWN_SOURCES and one.starts_at > healed_at]
+        if relapses:
+            return Outcome.FAILED, f"{says}; but then again: {relapses[0].summary}"
+        outside = sum(one.source not in OWN_SOURCES for one in firing)
+        deadline = attempt.decided_at + self.site.settings().guard.deadline
+        if outside and now < deadline:
+            raise _StillFiringError(outside, until=deadline)
+        if outside:
+            return Outcome.FAILED, f"{says}; but {outside} alert(s) still fire: done but still firing"
+        return Outcome.HEALED, says
 
     async def escalate(self, reason: str, next_steps: Sequence[str]) -> Again | None:
         """Hand over to a person."""
@@ -482,7 +497,7 @@ class _Turn:
 
     def _tell_news(self, rows: Rows, kind: str, says: str, **data: Any) -> None:  # noqa: ANN401 — as events take it
         """Tell it unless it was what was told last of this kind: rounds that only wait leave no trail of repeats."""
-        if events.last_said(rows, self.incident.id, kind) != says:
+        if self._current(rows) and events.last_said(rows, self.incident.id, kind) != says:
             self._tell(rows, kind, says, **data)
 
 
