@@ -29,6 +29,7 @@ from devops_agent.engine.receive import receive
 from devops_agent.engine.respond import abandon, respond
 from devops_agent.engine.site import Site
 from devops_agent.kit import proc
+from devops_agent.loops.chronicle import Chronicle
 from devops_agent.loops.discovery import Discovery
 from devops_agent.loops.every import every
 from devops_agent.loops.heartbeat import Heart, Vigil, figures
@@ -153,6 +154,7 @@ class Agent:
         janitor = Janitor(
             store=store, settings=lambda: self.settings, receive=self.receive, seen_before=lambda: self._started_at
         )
+        chronicle = Chronicle(store)
         vigil = Vigil(store=store, settings=lambda: self.settings)
 
         async def beat(now: datetime) -> None:
@@ -166,6 +168,7 @@ class Agent:
             every(1, self._save_sightings, clock=clock, name="sightings"),
             every(2, self._look_at_files, clock=clock, name="settings", bell=self._reload),
             every(5, self._follow_flags, clock=clock, name="flags", bell=store.bell.on("events")),
+            every(5, chronicle.tick, clock=clock, name="chronicle", bell=store.bell.on("events")),
             every(30, self._discovery.tick, clock=clock, name="discovery", bell=self._look_around),
             every(5, janitor.tick, clock=clock, name="janitor"),
             every(3600, janitor.sweep, clock=clock, name="sweep"),

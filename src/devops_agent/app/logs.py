@@ -17,7 +17,8 @@ def set_up(*, level: str, form: str, role: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    logging.getLogger("asyncio").setLevel("WARNING")
+    for chatty in ("asyncio", "uvicorn.error"):
+        logging.getLogger(chatty).setLevel("WARNING")
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:

@@ -107,8 +107,9 @@ async def run_web(
             clock=clock,
             version=__version__,
         )
-        serving = asyncio.create_task(serve(app, listener or _listen(settings.web.listen)))
-        log.info("web started", extra={"version": __version__, "listen": settings.web.listen})
+        accepting = listener or _listen(settings.web.listen)
+        serving = asyncio.create_task(serve(app, accepting))
+        log.info("web started", extra={"version": __version__, "address": accepting.getsockname()})
         await asyncio.wait([serving, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
         serving.cancel()
         with contextlib.suppress(asyncio.CancelledError):

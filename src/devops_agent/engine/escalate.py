@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from devops_agent.store.rows import Rows
 
-log = logging.getLogger("devops_agent.escalation")
+log = logging.getLogger("devops_agent.notices")
 
 
 def climb(rows: Rows, incident: Incident, *, reason: str, next_steps: Sequence[str], now: datetime) -> Incident:
@@ -23,10 +23,6 @@ def climb(rows: Rows, incident: Incident, *, reason: str, next_steps: Sequence[s
     steps = tuple(dict.fromkeys(step for step in next_steps if step))
     moved = lifecycle.move(rows, incident, Status.ESCALATED, reason=reason, next_steps=steps, now=now)
     tell(rows, moved, kind="escalated", says=reason, next_steps=steps, now=now)
-    log.warning(
-        "incident escalated",
-        extra={"incident": incident.id, "target": incident.target, "reason": reason, "next_steps": list(steps)},
-    )
     return moved
 
 
@@ -50,3 +46,4 @@ def tell(
             created_at=now,
         ),
     )
+    log.info("notice", extra={"incident": incident.id, "about": kind, "says": says, "next_steps": list(next_steps)})
