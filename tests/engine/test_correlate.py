@@ -194,6 +194,16 @@ def test_what_was_explained_stands_for_itself_when_it_fires_anew_after_its_paren
     assert (db.status, api.target, api.status) == (Status.RESOLVED, "api", Status.OPEN)
 
 
+def test_what_comes_back_while_what_it_depends_on_is_in_trouble_joins_that(rows: Rows) -> None:
+    deliver(rows, alert(service="api"))
+    deliver(rows, alert(service="api", over=True), minutes=1)
+    deliver(rows, alert(service="db"), minutes=2)
+    deliver(rows, alert(service="api", began=3), minutes=3)
+    api, db = all_incidents(rows)
+    assert api.closed
+    assert alerts.counts(rows, db.id) == (2, 2)
+
+
 def test_dependencies_in_a_ring_explain_each_other_once(rows: Rows) -> None:
     ring = ground([TARGETS[0].with_(depends_on=("api",)), TARGETS[1].with_(depends_on=("web",))])
     deliver(rows, alert(service="web"), on=ring)

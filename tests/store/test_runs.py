@@ -141,6 +141,7 @@ def test_one_run_at_a_time_holds_a_lock(rows: Connection) -> None:
     enqueue(rows, "c", lock="db", seconds=2)
     first = claimed(rows, 3)
     assert (first.key, claimed(rows, 3).key, claim(rows, 3)) == ("a", "c", None)
+    assert claim(rows, 33) is None, "the lease holds to its very end"
     runs.park(rows, first, until=at(600), waits_on="x")
     assert claimed(rows, 3).key == "b"
     runs.wake(rows, QUEUE, "a", now=at(4))
