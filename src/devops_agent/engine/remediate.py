@@ -18,8 +18,7 @@ from devops_agent.store import attempts, events
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from devops_agent.engine.verify import Proven
-    from devops_agent.model.action import Action
+    from devops_agent.model.action import Action, Proven
     from devops_agent.model.target import Target
     from devops_agent.model.view import View
     from devops_agent.store.rows import Rows

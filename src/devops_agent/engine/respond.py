@@ -10,7 +10,7 @@ from devops_agent.durable.journal import Again, Run
 from devops_agent.engine import classify, escalate, guard, investigate, learn, lifecycle, plan, remediate, stock, verify
 from devops_agent.engine.commands import RUNS
 from devops_agent.engine.receive import OWN_SOURCES, firing_on, release
-from devops_agent.model.action import Proof, Step
+from devops_agent.model.action import Proof, Proven, Step
 from devops_agent.model.attempt import Attempt, Outcome
 from devops_agent.model.decision import Answer, Approval, Decision, Permission
 from devops_agent.model.diagnosis import Diagnosis, Hypothesis
@@ -373,7 +373,7 @@ class _Turn:
         async def look() -> View:
             return await self.site.eyes.look(target, thoroughly=False)
 
-        async def prove(proof: Proof) -> verify.Proven:
+        async def prove(proof: Proof) -> Proven:
             return await verify.prove(proof, look=look, clock=self.site.clock)
 
         hands = remediate.Hands(
@@ -395,7 +395,7 @@ class _Turn:
         if self.incident.ordered_json:
             return ended
         proof = _whole_proof(target, attempt, diagnosis, within=hands.left())
-        proven = await self.run.note("verified", lambda: prove(proof), kind=verify.Proven)
+        proven = await self.run.note("verified", lambda: prove(proof), kind=Proven)
         outcome = Outcome.HEALED if proven.ok else Outcome.FAILED
         return remediate.Ended(outcome=outcome, says=proven.says)
 

@@ -4,28 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from devops_agent.model.fact import Fact
+from devops_agent.model.action import Proof, Proven
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from devops_agent.model.action import Proof
     from devops_agent.model.view import View
     from devops_agent.ports import Clock
 
 _FIRST_LOOK = 0.05  # seconds; then a little longer each time
 _SLOWEST_LOOK = 2.0
-
-
-class Proven(Fact, kw_only=True):
-    """Whether a proof was seen."""
-
-    ok: bool
-    says: str
-    seconds: float
-    """From the beginning of the watch until the proof was first seen, or until it was given up."""
-    settled: float = 0.0
-    """Seconds that it then stayed so."""
 
 
 async def prove(proof: Proof, *, look: Callable[[], Awaitable[View]], clock: Clock) -> Proven:

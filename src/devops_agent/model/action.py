@@ -82,6 +82,17 @@ class Proof(Fact, kw_only=True):
         return bool(self.state or self.healthy or self.below or self.in_band)
 
 
+class Proven(Fact, kw_only=True):
+    """Whether a proof was seen."""
+
+    ok: bool
+    says: str
+    seconds: float
+    """From the beginning of the watch until the proof was first seen, or until it was given up."""
+    settled: float = 0.0
+    """Seconds that it then stayed so."""
+
+
 class Step(Fact, kw_only=True):
     """An action with real arguments, the check that proves it worked, and whether to undo it."""
 
