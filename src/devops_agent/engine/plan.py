@@ -63,8 +63,12 @@ def choose(  # noqa: PLR0913 — a choice weighs these
     return Choice(
         plan=None,
         says="; ".join(failures) or (f"there is no runbook {incident.guided!r}" if incident.guided else none),
-        advice=fitting[0].advice if fitting else (),
+        advice=_advice(fitting[0], incident, target) if fitting else (),
     )
+
+
+def _advice(book: Runbook, incident: Incident, target: Target) -> tuple[str, ...]:
+    return render(book.with_(steps=()), incident=incident.id, target=target).advice
 
 
 def fits(runbook: Runbook, kind: str, *, target: Target, labels: Mapping[str, str]) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from devops_agent.durable.journal import Run, UnclearError
-from devops_agent.model.action import Effect, Proof, Result, Step
+from devops_agent.model.action import Argument, Effect, Proof, Result, Step
 from devops_agent.model.attempt import ActionDone, Attempt, Outcome
 from devops_agent.model.condition import facts_of, holds, parse_condition
 from devops_agent.model.evidence import State
@@ -154,6 +154,7 @@ class _Execution:
         self._step = step
         self._target = target
         self._actuator = actuator
+        self._actions = hands.actions
         self._idempotent = hands.actions[step.action].idempotent
 
     async def before(self) -> str:
@@ -175,15 +176,23 @@ class _Execution:
     async def recover(self, before: str, key: str) -> Result | None:
         """Compare the state before with the state now; where that tells nothing, only what may be done twice is."""
         del key
-        effect = Effect.UNKNOWN
+        effect, was = Effect.UNKNOWN, State(exists=True)
         if before:
+            was = from_json(before, State)
             after = await self._actuator.observe(self._target)
-            effect = self._actuator.effect(self._step, before=from_json(before, State), after=after)
+            effect = self._actuator.effect(self._step, before=was, after=after)
         if effect is Effect.DONE:
-            return Result(ok=True, says=f"{self._step.action} had taken place before the agent was restarted")
+            says = f"{self._step.action} had taken place before the agent was restarted"
+            return Result(ok=True, says=says, undo=self._way_back(was))
         if effect is Effect.ABSENT or self._idempotent:
             return None
         raise UnclearError(self._step.name, f"{self._step.action} leaves no trace, and doing it twice could do harm")
+
+    def _way_back(self, was: State) -> dict[str, Argument]:
+        """Return what the undo action is to be told, from the state before: the crash swallowed the action's word."""
+        undo = self._actions.get(self._actions[self._step.action].undo)
+        known: dict[str, Argument | None] = {"image": was.image or None, "replicas": was.replicas}
+        return {name: value for name, value in known.items() if value is not None and undo and name in undo.params}
 
 
 async def _undo(run: Run, done: list[tuple[str, Step, Result]], attempt: Attempt, hands: Hands) -> str:
@@ -191,7 +200,7 @@ async def _undo(run: Run, done: list[tuple[str, Step, Result]], attempt: Attempt
     taken_back: list[str] = []
     for label, step, result in reversed(done):
         action = hands.actions[step.action].undo
-        if not (step.undo and action and result.undo):
+        if not (step.undo and action and result.changed and _suffices(result.undo, hands.actions[action])):
             continue
         back = Step(name=f"undo {step.name}", action=action, args=result.undo, timeout=step.timeout)
         work = _Execution(back, target=hands.target, actuator=hands.actuator_of(action), hands=hands)
@@ -203,6 +212,10 @@ async def _undo(run: Run, done: list[tuple[str, Step, Result]], attempt: Attempt
             await run.record(f"{label}: marked", lambda rows, key=key: attempts.mark_undone(rows, key), kind=type(None))  # type: ignore[misc]
             taken_back.append(step.name)
     return f"; took back: {', '.join(taken_back)}" if taken_back else ""
+
+
+def _suffices(args: Mapping[str, Argument], action: Action) -> bool:
+    return all(name in args for name, param in action.params.items() if param.required)
 
 
 async def _tell(run: Run, name: str, kind: str, says: str, attempt: Attempt, hands: Hands) -> None:
