@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_PASSES = 25
+_PASSES = 15
 """Passes of the event loop without a use of the store after which nobody wants to go on before time moves."""
 
 
@@ -95,8 +95,13 @@ class SteppedClock(FakeClock):
     async def step(self, store: InlineStore, *, until: float) -> None:
         """Let all who are awake go on; then wake the next sleeper, but go no further than `until`."""
         await self.quiet(store)
+        if store.dead:
+            return
         due = self._next_due()
-        await self.advance(min(until if due is None else due, until) - self.monotonic())
+        if due is not None and due <= until:
+            self._wake_first()
+        else:
+            await self.advance(until - self.monotonic())
         await self.quiet(store)
 
     async def quiet(self, store: InlineStore) -> None:

@@ -111,6 +111,7 @@ class Scene:
     runbooks: list[Runbook]
     guardian: StrictGuardian = field(default_factory=StrictGuardian)
     fallback: Probe | None = None
+    plugin: type[FakeActuator] = FakeActuator
     boundary: Callable[[str], None] = lambda _: None
     clock: SteppedClock = field(default_factory=SteppedClock)
 
@@ -124,7 +125,7 @@ class Scene:
 
     def _start(self) -> None:
         self.store = InlineStore(self.path)
-        self.actuator = FakeActuator(self.world, guardian=self.guardian)
+        self.actuator = self.plugin(self.world, guardian=self.guardian)
         self.dispatcher: Dispatcher | None = None
         self._loop: asyncio.Task[None] | None = None
 
@@ -186,7 +187,7 @@ class Scene:
         if self._loop is None or self._loop.done():
             job = Job(do=lambda run: respond(run, self.site()), give_up=self._give_up)
             self.dispatcher = Dispatcher(
-                self.store, RUNS, {"respond": job}, clock=self.clock, owner="agent", boundary=self.boundary
+                self.store, RUNS, {"respond": job}, clock=self.clock, owner="agent", boundary=self._reach
             )
             self._loop = asyncio.create_task(self.dispatcher.run())
         end = self.clock.monotonic() + seconds if seconds else float("inf")
@@ -198,6 +199,31 @@ class Scene:
 
     def _give_up(self, rows: Rows, claim: runs.Claim, says: str) -> None:
         abandon(rows, claim.key, says, now=self.clock.now())
+
+    def _reach(self, name: str) -> None:
+        self.boundary(name)
+
+    def kill_at(self, *moments: int) -> list[str]:
+        """Kill the agent when a life reaches its boundary of that number, one moment for each life in turn.
+
+        Return a list to which the name of every boundary that is reached is added.
+        """
+        names: list[str] = []
+        ends = list(moments)
+        reached = 0
+
+        def reach(name: str) -> None:
+            nonlocal reached
+            names.append(name)
+            reached += 1
+            if ends and reached > ends[0]:
+                del ends[0]
+                reached = 0
+                self.store.dead = True
+                raise Killed
+
+        self.boundary = reach
+        return names
 
     async def _idle(self, patience: float) -> bool:
         if self.store.dead or self.dispatcher is None:
@@ -256,7 +282,7 @@ async def scene(
     *targets: Target,
     runbooks: Sequence[Runbook] = (RESTART,),
     guardian: StrictGuardian | None = None,
-    boundary: Callable[[str], None] = lambda _: None,
+    plugin: type[FakeActuator] = FakeActuator,
     **guard: object,
 ) -> AsyncIterator[Scene]:
     """Give a scene with these targets (by default one, `api`) and settings of the guard."""
@@ -269,7 +295,7 @@ async def scene(
         settings=settings.with_(guard=settings.guard.with_(**guard)),
         runbooks=list(runbooks),
         guardian=guardian or StrictGuardian(),
-        boundary=boundary,
+        plugin=plugin,
     )
     try:
         yield made
