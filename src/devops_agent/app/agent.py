@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
@@ -16,7 +15,7 @@ from devops_agent import __version__
 from devops_agent.app import lock, logs
 from devops_agent.app.clock import SystemClock
 from devops_agent.app.orphan import stop_with
-from devops_agent.app.parts import Parts, actions_of, all_actions, build_parts
+from devops_agent.app.parts import Parts, actions_of, all_actions, build_parts, used_plugins
 from devops_agent.app.protect import NeverTouch
 from devops_agent.config import environment
 from devops_agent.config.secrets import read_secret
@@ -55,6 +54,8 @@ log = logging.getLogger("devops_agent.agent")
 
 COMPLETE = "complete"
 """The queue of alert groups that were delivered cut off and have to be completed."""
+START_ANEW = 75
+"""Exit status that asks for another start at once (EX_TEMPFAIL)."""
 _DRAIN = 10.0  # seconds that running steps get to end at a stop
 
 
@@ -79,6 +80,9 @@ class Agent:
         self.guardian = NeverTouch(lambda: self.settings)
         self._tasks: list[asyncio.Task[object]] = []
         self._reload = asyncio.Event()
+        self._stop = asyncio.Event()
+        self._foundations = _foundations(self.settings)
+        self.starts_anew = False
         self._parts = build_parts(self.settings, guardian=self.guardian, clock=clock)
         self._discovery = Discovery(self._parts.inventories, changed=self._ground_changed)
         self._look_around = asyncio.Event()
@@ -100,6 +104,7 @@ class Agent:
             directory=lambda: self._ground.directory,
             clock=clock,
         )
+        self.poller.on = self.settings.flags.AUTONOMOUS_MONITORING_ENABLED
         self.site = Site(
             store=store,
             clock=clock,
@@ -129,13 +134,15 @@ class Agent:
                 directory=lambda: self._ground.directory,
                 soon=self.poller.soon,
                 strangers=self._look_around.set,
+                on=lambda: self.poller.on,
                 clock=clock,
             )
             for name, watcher in parts.watchers.items()
         ]
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, then drain."""
+        """Work until `stop` is set, then drain; `starts_anew` tells whether it should be started again at once."""
+        self._stop = stop
         now = self._clock.now()
         for queue in (RUNS, COMPLETE):
             await self._store.write(lambda rows, queue=queue: runs.release(rows, queue, now=now, alive=_alive))  # type: ignore[misc]
@@ -162,7 +169,7 @@ class Agent:
 
         loops: list[Coroutine[object, object, None]] = [
             *(dispatcher.run() for dispatcher in self._dispatchers),
-            *(relay.run() for relay in self._relays if self._monitors()),
+            *(relay.run() for relay in self._relays),
             self.poller.run(),
             every(10, beat, clock=clock, name="heartbeat"),
             every(1, self._save_sightings, clock=clock, name="sightings"),
@@ -220,6 +227,10 @@ class Agent:
                 says = "; ".join(str(problem) for problem in problems)
                 log.error("the new configuration is wrong, the old one is kept", extra={"problems": says})
                 await self._tell("config_kept", f"the new configuration is wrong, the old one is kept: {says}")
+            case _ if _foundations(self.settings) != self._foundations:
+                log.info("what the agent is built from has changed: it starts anew")
+                self.starts_anew = True
+                self._stop.set()
             case _:
                 self._ground_changed()
                 await self._publish()
@@ -239,9 +250,6 @@ class Agent:
         if on != self.poller.on:
             self.poller.on = on
             log.info("monitoring switched", extra={"on": on})
-
-    def _monitors(self) -> bool:
-        return self.settings.flags.AUTONOMOUS_MONITORING_ENABLED
 
     def _new_ground(self) -> Ground:
         return ground_of(self.settings, discovered=self._discovery.targets, version=__version__)
@@ -296,7 +304,12 @@ async def run_agent(config: Path | None, *, environ: Mapping[str, str], options:
         if orphaned is not None:
             orphaned.cancel()
     os.close(held)
-    return 0
+    return START_ANEW if agent.starts_anew else 0
+
+
+def _foundations(settings: Settings) -> tuple[object, ...]:
+    """Return what cannot be changed under a running agent: its plugins and where its state is."""
+    return used_plugins(settings), settings.plugins, settings.database, settings.state_dir
 
 
 def store_password(settings: Settings) -> str:
@@ -320,9 +333,10 @@ def main() -> int:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the parent blocks signals, and its children inherit that
     path = Path(sys.argv[1]) if len(sys.argv) > 1 and sys.argv[1] else None
     parent = os.getppid() if "--with-parent" in sys.argv else 0
-    with contextlib.suppress(KeyboardInterrupt):
-        return asyncio.run(run_agent(path, environ=environment(), options=Options(stop_with=parent)))
-    return 0
+    status = asyncio.run(run_agent(path, environ=environment(), options=Options(stop_with=parent)))
+    if status == START_ANEW:
+        os.execv(sys.executable, sys.orig_argv)  # noqa: S606 — the same program again, as the same process
+    return status
 
 
 if __name__ == "__main__":

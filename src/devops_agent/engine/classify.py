@@ -59,6 +59,9 @@ def diagnose(
     if history.healed >= history.many and found.keys() & {"down", "unhealthy", "out_of_memory"}:
         says = f"it was healed {history.healed} times lately and failed again each time"
         found["crash_loop"] = Hypothesis(kind="crash_loop", says=says, confidence=0.9)
+    if "down" in found and any(a.firing and a.labels.get("stopped_by_person") == "true" for a in alerts):
+        says = "a person stopped it; ask whether that was meant"
+        found["down"] = Hypothesis(kind="down", says=says, confidence=0.4)
     ranked = sorted(found.values(), key=_weight, reverse=True)
     return _diagnosis(incident, tuple(ranked))
 

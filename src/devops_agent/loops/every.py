@@ -16,8 +16,13 @@ log = logging.getLogger("devops_agent.loops")
 
 
 async def every(
-    seconds: float, tick: Callable[[datetime], Awaitable[object]], *, clock: Clock, name: str, bell: asyncio.Event | None = None
-) -> None:  # fmt: skip
+    seconds: float,
+    tick: Callable[[datetime], Awaitable[object]],
+    *,
+    clock: Clock,
+    name: str,
+    bell: asyncio.Event | None = None,
+) -> None:
     """Call `tick(now)` every `seconds`, and at once when `bell` rings; until cancelled."""
     while True:
         try:

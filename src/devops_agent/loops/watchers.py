@@ -40,6 +40,7 @@ class Relay:
         directory: Callable[[], Directory],
         soon: Callable[[str], None],
         strangers: Callable[[], None],
+        on: Callable[[], bool],
         clock: Clock,
     ) -> None:
         self._name = name
@@ -50,6 +51,8 @@ class Relay:
         self._soon = soon
         self._strangers = strangers
         """Called when something happened to a thing that is no target: it may have become one."""
+        self._on = on
+        """Whether monitoring is switched on."""
         self._clock = clock
         self.connected = False
 
@@ -74,6 +77,8 @@ class Relay:
             await self._clock.sleep(backoff(tries, most=_MOST).total_seconds())
 
     async def _hand_on(self, alert: Alert) -> None:
+        if not self._on():
+            return
         target, name, _ = self._directory().find(alert.labels)
         if target is None:
             log.debug("happened to no target", extra={"watcher": self._name, "alert": alert.name, "name_": name})
