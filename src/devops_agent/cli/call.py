@@ -1,0 +1,241 @@
+"""One call of the program: which configuration, which output, who calls; and the way to the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from devops_agent.cli.exits import Exit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
+
+    from devops_agent.config.settings import Settings
+    from devops_agent.store import Store
+    from devops_agent.store.rows import Rows
+
+T = TypeVar("T")
+
+
+class Trouble(click.ClickException):
+    """Something foreseeable that ends the command: a sentence with the way out, and the exit code."""
+
+    def __init__(self, message: str, exit_code: Exit) -> None:
+        super().__init__(message)
+        self.exit_code = int(exit_code)
+
+    def show(self, file: Any = None) -> None:  # noqa: ANN401 — click's signature
+        """Write it to standard error."""
+        from devops_agent.cli import say
+
+        for line in self.message.splitlines():
+            click.echo(say.clean(line), err=True, file=file)
+
+
+@dataclass
+class Call:
+    """What the options before or after the command's name say."""
+
+    config: Path | None = None
+    as_json: bool = False
+
+    @property
+    def now(self) -> datetime:
+        """The moment, UTC."""
+        return datetime.now(UTC)
+
+    @property
+    def by(self) -> str:
+        """Who calls, as the timeline shall say: `cli:` and the Unix user."""
+        import os
+        import pwd
+
+        try:
+            return f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
+        except KeyError:
+            return f"cli:{os.getuid()}"
+
+    def file(self) -> Path | None:
+        """Return the configuration to use: the given one, else the one that is found."""
+        from devops_agent.config import environment
+        from devops_agent.config.load import find_config
+
+        return find_config(self.config, environ=environment())
+
+    def settings(self) -> Settings:
+        """Return the settings.
+
+        Raises:
+            ConfigError: they are wrong.
+
+        """
+        from devops_agent.config import environment
+        from devops_agent.config.load import load
+
+        return load(self.file(), environ=environment())
+
+    def read(self, work: Callable[[Rows], T]) -> T:
+        """Run `work`, which only reads, on the store.
+
+        Raises:
+            Trouble: there is no store yet.
+            StoreError: it cannot be used.
+
+        """
+        return self.with_store(lambda store: store.read(work))
+
+    def write(self, work: Callable[[Rows], T], *, tell: Iterable[str] | None = None, make: bool = False) -> T:
+        """Run `work` in a transaction and wake those who wait for `tell`, by default responses and timeline.
+
+        With `make` a store that is not there yet is made.
+
+        Raises:
+            Trouble: there is no store yet.
+            StoreError: it cannot be used.
+
+        """
+        from devops_agent.engine.commands import TOPICS
+
+        topics = tuple(TOPICS if tell is None else tell)
+        return self.with_store(lambda store: store.write(work, tell=topics), make=make)
+
+    def with_store(self, use: Callable[[Store], Coroutine[Any, Any, T]], *, make: bool = False) -> T:
+        """Open the store and hand it to `use`."""
+        import asyncio
+
+        from devops_agent.config.secrets import read_secret
+        from devops_agent.store import open_store
+
+        settings = self.settings()
+        if not make:
+            _see_store(settings)
+        password = read_secret(settings.store_password_file) if settings.store_password_file else ""
+
+        async def opened() -> T:
+            async with await open_store(settings.database, password=password) as store:
+                return await use(store)
+
+        return asyncio.run(opened())
+
+
+class Command(click.Command):
+    """A command with examples."""
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **more: Any) -> None:  # noqa: ANN401 — click's own
+        super().__init__(*args, **more)
+        self.examples = tuple(examples)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples."""
+        with formatter.section("Example" if len(self.examples) == 1 else "Examples"):
+            for example in self.examples:
+                formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
+        super().format_epilog(ctx, formatter)
+
+
+Given = TypeVar("Given", bound="Callable[..., Any]")
+
+
+def command(name: str, *examples: str, data: bool = True) -> Callable[[Callable[..., Any]], Command]:
+    """Return the decorator of a command: its name, its examples, `--config`, and `--json` when it prints `data`."""
+
+    def decorate(function: Callable[..., Any]) -> Command:
+        with_options = config_option(json_option(function) if data else function)
+        return click.command(name, cls=Command, examples=examples)(click.pass_obj(with_options))
+
+    return decorate
+
+
+def config_option(function: Given) -> Given:
+    """Add `--config`, which may stand before or after a command's name."""
+    return click.option(
+        "--config",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Configuration to use; else DEVOPS_AGENT_CONFIG, ./agent.yaml, /etc/devops-agent/agent.yaml.",
+        expose_value=False,
+        callback=_keep_config,
+    )(function)
+
+
+def json_option(function: Given) -> Given:
+    """Add `--json`."""
+    return click.option(
+        "--json", is_flag=True, help="Print one JSON document instead.", expose_value=False, callback=_keep_json
+    )(function)
+
+
+class Span(click.ParamType[Any]):
+    """A duration as people write it."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
+        """Return a timedelta."""
+        from devops_agent.model.duration import DurationError, parse_duration
+
+        if not isinstance(value, str):
+            return value
+        try:
+            return parse_duration(value)
+        except DurationError as error:
+            self.fail(str(error), param, ctx)
+
+
+SPAN = Span()
+
+
+def explain(error: Exception) -> Trouble | None:
+    """Return what an error means to who called; None when nobody foresaw it."""
+    from devops_agent.app.lock import TakenError
+    from devops_agent.config.init import InitError
+    from devops_agent.config.problems import ConfigError
+    from devops_agent.config.secrets import SecretError
+    from devops_agent.engine.commands import NotFoundError, RefusedError
+    from devops_agent.engine.lifecycle import IllegalMoveError
+    from devops_agent.kit.tools import SettingsError
+    from devops_agent.store.rows import StaleError, StoreError
+
+    match error:
+        case NotFoundError():
+            return Trouble(str(error), Exit.NOT_FOUND)
+        case RefusedError() | IllegalMoveError() | StaleError() | InitError() | TakenError():
+            return Trouble(str(error), Exit.REFUSED)
+        case StoreError():
+            return Trouble(str(error), Exit.UNREACHABLE)
+        case ConfigError() | SecretError() | SettingsError():
+            return Trouble(str(error), Exit.CONFIG)
+        case _:
+            return None
+
+
+def _see_store(settings: Settings) -> None:
+    """Say so when there is no store yet, instead of leaving an empty one where somebody only asked."""
+    from devops_agent.store.rows import StoreError
+
+    if not settings.database.startswith("sqlite:///"):
+        return
+    file = Path(settings.database.removeprefix("sqlite:///"))
+    try:
+        there = file.exists()
+    except OSError as error:
+        raise StoreError(f"cannot look at {file}: {error.strerror}; ask as the user that the agent runs as") from error
+    if not there:
+        says = settings.source or "the defaults (no agent.yaml was found; name one with --config)"
+        raise StoreError(f"cannot find the store {file} of {says}; `devops-agent run` makes it")
+
+
+def _keep_config(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
+    del param
+    if value is not None:
+        ctx.ensure_object(Call).config = value
+
+
+def _keep_json(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: FBT001 — click's signature
+    del param
+    if value:
+        ctx.ensure_object(Call).as_json = True

@@ -1,0 +1,240 @@
+"""Look: at a glance, at targets, at what happens right now, at what helped."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from devops_agent.cli import say
+from devops_agent.cli.call import Call, command
+from devops_agent.cli.exits import Exit
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from devops_agent.model.event import Event
+    from devops_agent.store import Store
+    from devops_agent.store.rows import Rows
+
+_SILENT_AFTER = timedelta(seconds=30)
+_LOOKS_AGAIN = 5.0  # seconds, for the case that a wake-up was lost
+
+
+@command("status", "devops-agent status", "devops-agent status --json")
+def show_status(call: Call) -> None:
+    """Tell everything at a glance: roles, targets, incidents, what waits, what is switched off.
+
+    The exit code is 4 when the agent gives no sign of life.
+    """
+    from devops_agent.engine.commands import FLAGS
+    from devops_agent.store import approvals, controls, heartbeats, incidents, outbox, targets
+
+    settings, now = call.settings(), call.now
+
+    def read(rows: Rows) -> dict[str, Any]:
+        switched, beats = controls.flags(rows), heartbeats.all_(rows)
+        health: dict[str, int] = {}
+        for one in targets.all_(rows):
+            health[one.health.value] = health.get(one.health.value, 0) + 1
+        return {
+            "roles": {name: _role(beats.get(name), now=now) for name in ("agent", "web")},
+            "targets": health,
+            "incidents": incidents.count_by_status(rows),
+            "open": incidents.open_ones(rows, limit=10),
+            "approvals_waiting": len(approvals.pending(rows)),
+            "notices_waiting": outbox.pending(rows),
+            "flags": {name: switched.get(name, getattr(settings.flags, name)) for name in FLAGS},
+            "paused": controls.pauses(rows, now=now),
+            "silences": len(controls.silences(rows, now=now)),
+        }
+
+    status = call.read(read)
+    if call.as_json:
+        say.document(status)
+    else:
+        _at_a_glance(status, now=now)
+    if not status["roles"]["agent"]["alive"]:
+        raise click.exceptions.Exit(Exit.UNREACHABLE)
+
+
+@command("targets", "devops-agent targets", "devops-agent targets --json")
+@click.option("--trouble", is_flag=True, help="Only those that are not well.")
+def list_targets(call: Call, *, trouble: bool) -> None:
+    """List what is watched, how it is, and whether it may be acted on."""
+    from devops_agent.store import targets
+
+    settings, now = call.settings(), call.now
+    seen = call.read(targets.all_)
+    found = [one for one in seen if not trouble or one.health.value != "well"]
+    default = settings.guard.managed_by_default
+    if call.as_json:
+        # Options may hold what a plugin needs to start a program: they are not kept, so they are not shown.
+        say.document([{**say.plain(one), "managed": _managed(one.target.managed, default=default)} for one in found])
+        return
+    if not found:
+        say.line("nothing was seen yet; is the agent running?" if not seen else "everything is well")
+        return
+    rows = [
+        (
+            one.target.name,
+            one.health.value,
+            say.ago(one.since, now=now),
+            one.target.via or "–",
+            "yes" if _managed(one.target.managed, default=default) else "no",
+            one.says or _readings(one.readings),
+        )
+        for one in found
+    ]
+    say.table(("target", "health", "since", "via", "acted on", "what was seen"), rows)
+
+
+@command("statistics", "devops-agent statistics", "devops-agent statistics --target checkout --json")
+@click.option("--target", metavar="TARGET", default="", help="Only those on one target.")
+def show_statistics(call: Call, *, target: str) -> None:
+    """Tell how often each action worked, by fault class and target.
+
+    `verified` counts those whose proof was seen: the target was well again, and stayed so.
+    """
+    from devops_agent.store import attempts
+
+    found = call.read(lambda rows: attempts.success(rows, target=target))
+    if call.as_json:
+        say.document(found)
+        return
+    if not found:
+        say.line("nothing was done yet")
+        return
+    rows = [
+        (
+            one.action,
+            one.kind,
+            one.target,
+            one.done,
+            f"{one.verified} ({one.verified / one.done:.0%})",
+            one.undone,
+            f"{one.mean_seconds:.1f} s",
+        )
+        for one in found
+    ]
+    say.table(("action", "for", "target", "done", "verified", "undone", "took"), rows)
+
+
+@command(
+    "tail", "devops-agent tail", "devops-agent tail --lines 50 --incident INC-4", "devops-agent tail --no-follow --json"
+)
+@click.option(
+    "--lines", type=click.IntRange(0, 10_000), default=10, show_default=True, help="How many past ones first."
+)
+@click.option("--follow/--no-follow", default=True, help="Wait for more.  [default: follow]")
+@click.option("--incident", metavar="INCIDENT", default="", help="Only what belongs to one incident.")
+def follow_events(call: Call, *, lines: int, follow: bool, incident: str) -> None:
+    """Follow what happens, live, until Ctrl-C. With --json one document a line.
+
+    Needs neither the page nor the agent: it reads the record in the store.
+    """
+    from devops_agent.cli.incidents import incident_id
+
+    only = incident_id(incident) if incident else ""
+
+    async def show(store: Store) -> None:
+        from devops_agent.store import events
+
+        rung = store.bell.on("events")
+        past = await store.read(lambda rows: _last(rows, lines, only=only))
+        last, _ = await store.read(events.head)
+        for event in past:
+            _tell(event, as_json=call.as_json)
+        while follow:
+            rung.clear()
+            fresh = await store.read(lambda rows, after=last: events.after(rows, after))  # type: ignore[misc]
+            for event in fresh:
+                last = event.seq
+                if not only or event.incident == only:
+                    _tell(event, as_json=call.as_json)
+            if not fresh:
+                try:
+                    await asyncio.wait_for(rung.wait(), _LOOKS_AGAIN)
+                except TimeoutError:
+                    continue
+
+    call.with_store(show)
+
+
+def _last(rows: Rows, lines: int, *, only: str) -> list[Event]:
+    from devops_agent.store import events
+
+    if not lines:
+        return []
+    if only:
+        return events.of_incident(rows, only, limit=10_000)[-lines:]
+    return list(reversed(events.latest(rows, limit=lines)))
+
+
+def _tell(event: Event, *, as_json: bool) -> None:
+    if as_json:
+        say.one_line(event)
+        return
+    about = " ".join(part for part in (event.incident, event.target) if part)
+    actor = "" if event.actor == "agent" else f" ({event.actor})"
+    say.line(f"{event.at:%H:%M:%S} {event.kind:<12} {about + ': ' if about else ''}{event.says}{actor}")
+
+
+def _role(beat: Any, *, now: datetime) -> dict[str, Any]:  # noqa: ANN401 — a Heartbeat or None
+    if beat is None:
+        return {"alive": False, "says": "never seen", "at": None, "pid": None, "version": None, "started_at": None}
+    alive = now - beat.at <= _SILENT_AFTER
+    return {
+        "alive": alive,
+        "says": "alive" if alive else "silent",
+        "at": beat.at,
+        "pid": beat.pid,
+        "version": beat.version,
+        "started_at": beat.started_at,
+    }
+
+
+def _at_a_glance(status: dict[str, Any], *, now: datetime) -> None:
+    rows = []
+    for name, role in status["roles"].items():
+        more = f"pid {role['pid']}, last sign of life {say.ago(role['at'], now=now)}" if role["at"] else ""
+        rows.append((name, role["says"], more))
+    say.table((), rows)
+    counted = ", ".join(f"{number} {health}" for health, number in sorted(status["targets"].items()))
+    say.line(f"targets: {counted or 'none seen yet'}")
+    for name, on in status["flags"].items():
+        if not on and name != "PAM_INTEGRATION_ENABLED":
+            say.line(f"{name} is off", fg="yellow")
+    for pause in status["paused"]:
+        until = f" until {say.at(pause.ends_at)}" if pause.ends_at else ""
+        say.line(f"paused: {pause.target or 'everything'}{until}, by {pause.by}: {pause.reason}", fg="yellow")
+    if status["approvals_waiting"]:
+        say.line(f"{status['approvals_waiting']} plans wait for a yes or no: devops-agent approvals", fg="yellow")
+    if not status["open"]:
+        say.line("no incident is open")
+        return
+    say.heading("Open incidents")
+    say.table(
+        (),
+        [
+            (
+                one.id,
+                one.severity.value,
+                one.status.value,
+                one.target or "–",
+                say.ago(one.opened_at, now=now),
+                one.title,
+            )
+            for one in status["open"]
+        ],
+    )
+
+
+def _managed(said: bool | None, *, default: bool) -> bool:  # noqa: FBT001 — nothing said is a third answer
+    return default if said is None else said
+
+
+def _readings(readings: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:g}" for name, value in sorted(readings.items())[:4])

@@ -1,0 +1,163 @@
+"""Tokens for the API, and links that open the page once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from devops_agent.cli import say
+from devops_agent.cli.call import SPAN, Call, Trouble, command
+from devops_agent.cli.exits import Exit
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from devops_agent.store.rows import Rows
+    from devops_agent.store.tokens import Token
+
+_SCOPES = ("alerts", "read", "operate", "admin")
+_TOPICS = ("tokens", "events")
+_TICKET = "login-"
+_SESSION = "session-"
+_LINK_LASTS = timedelta(minutes=10)
+
+
+@click.group("token")
+def GROUP() -> None:  # noqa: N802 — the table of commands names it so
+    """Make, list and revoke tokens for the API.
+
+    A token's scope says what it may do: `alerts` sends alerts only, `read` reads, `operate` also approves, pauses and
+    orders, `admin` also manages tokens and switches. Only digests are kept: a secret is shown once.
+    """
+
+
+@command(
+    "create",
+    "devops-agent token create alertmanager --scope alerts",
+    "devops-agent token create ada --scope operate --expires 90d",
+)
+@click.argument("name")
+@click.option("--scope", type=click.Choice(_SCOPES), required=True, help="What it may do.")
+@click.option("--expires", type=SPAN, metavar="DURATION", help="Ends after so long (90d); else never.")
+def create(call: Call, name: str, *, scope: str, expires: timedelta | None) -> None:
+    """Make a token, and print its secret once.
+
+    In Alertmanager it goes into the receiver's `http_config.authorization.credentials_file`.
+    """
+    if name.startswith((_TICKET, _SESSION)) or not name.isprintable() or not name.strip():
+        raise Trouble(
+            f"cannot name a token {name!r}; names beginning with login- and session- are the page's", Exit.USAGE
+        )
+    now = call.now
+    ends = now + expires if expires else None
+
+    def make(rows: Rows) -> tuple[Token, str] | None:
+        from devops_agent.store import events, tokens
+
+        if any(one.name == name and _lives(one, now) for one in tokens.all_(rows)):
+            return None
+        made = tokens.create(rows, name, scope=scope, now=now, expires_at=ends)
+        events.add(rows, "token", f"{call.by} made token {name} ({scope})", at=now, actor=call.by)
+        return made
+
+    made = call.write(make, tell=_TOPICS, make=True)
+    if made is None:
+        raise Trouble(f"there is a token {name!r} already; `devops-agent token revoke {name}` ends it", Exit.REFUSED)
+    token, secret = made
+    if call.as_json:
+        say.document({**say.plain(token), "secret": secret})
+        return
+    click.echo(secret)
+    say.note(
+        f"token {name}, scope {scope}, {f'until {say.at(ends)}' if ends else 'without end'}; nobody can read it again"
+    )
+
+
+@command("list", "devops-agent token list")
+@click.option("--all", "everything", is_flag=True, help="Also those that ended, and sessions of the page.")
+def list_tokens(call: Call, *, everything: bool) -> None:
+    """List tokens, oldest first; never their secrets."""
+    from devops_agent.store import tokens
+
+    now = call.now
+    found = [
+        token
+        for token in call.read(tokens.all_)
+        if everything or (_lives(token, now) and not token.name.startswith((_TICKET, _SESSION)))
+    ]
+    if call.as_json:
+        say.document([{**say.plain(token), "lives": _lives(token, now)} for token in found])
+        return
+    rows = [(token.name, token.scope, say.at(token.created_at), _end(token, now=now)) for token in found]
+    say.table(("name", "scope", "made", "ends"), rows)
+
+
+@command("revoke", "devops-agent token revoke ada", data=False)
+@click.argument("name")
+def revoke(call: Call, name: str) -> None:
+    """End a token at once; sessions that were opened with it end too."""
+    now = call.now
+
+    def end(rows: Rows) -> bool:
+        from devops_agent.store import events, tokens
+
+        if not tokens.revoke(rows, name, now=now):
+            return False
+        events.add(rows, "token", f"{call.by} revoked token {name}", at=now, actor=call.by)
+        return True
+
+    if not call.write(end, tell=_TOPICS):
+        raise Trouble(f"no living token {name!r}; `devops-agent token list` lists them", Exit.NOT_FOUND)
+    say.line(f"revoked {name}")
+
+
+@command("login", "devops-agent login", "devops-agent login --json")
+def make_link(call: Call) -> None:
+    """Print a link that opens the page once, as administrator.
+
+    It is good for ten minutes and one use. Whoever can write the store may log in; the timeline says who did.
+    """
+    from devops_agent.cli.starting import page_url
+
+    settings = call.settings()
+    page = page_url(settings, settings.web.listen)
+    link = new_link(call, page)
+    if call.as_json:
+        say.document({"link": link, "expires_at": call.now + _LINK_LASTS})
+        return
+    click.echo(link)
+    say.note("good for one use within 10 minutes")
+
+
+def new_link(call: Call, page: str) -> str:
+    """Return a link for one use; only its path where nobody said how the page is reached."""
+    now, by = call.now, call.by
+
+    def make(rows: Rows) -> str:
+        from devops_agent.store import events, tokens
+
+        name = _TICKET + by.removeprefix("cli:")
+        _, secret = tokens.create(rows, name, scope="admin", now=now, expires_at=now + _LINK_LASTS)
+        events.add(rows, "token", f"{by} made a link that opens the page once", at=now, actor=by)
+        return secret
+
+    return f"{page}/login?token={call.write(make, tell=_TOPICS, make=True)}"
+
+
+def _lives(token: Token, now: datetime) -> bool:
+    return token.revoked_at is None and (token.expires_at is None or token.expires_at > now)
+
+
+def _end(token: Token, *, now: datetime) -> str:
+    if token.revoked_at is not None:
+        return f"revoked {say.ago(token.revoked_at, now=now)}"
+    if token.expires_at is None:
+        return "never"
+    return f"{'expired ' if token.expires_at <= now else ''}{say.ago(token.expires_at, now=now)}"
+
+
+GROUP.add_command(create)
+GROUP.add_command(list_tokens)
+GROUP.add_command(revoke)
