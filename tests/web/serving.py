@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import time
 from contextlib import asynccontextmanager, suppress
@@ -25,10 +26,12 @@ from devops_agent.web.assemble import create_app
 from devops_agent.web.serve import serve
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
     from fastapi import FastAPI
+
+    from devops_agent.store.rows import Rows
 
 SECRETS = {scope: f"secret-{scope}" for scope in ("alerts", "read", "operate", "admin")}
 TARGETS = (
@@ -67,23 +70,41 @@ class Running:
     task: asyncio.Task[None]
     settings: list[Settings] = field(default_factory=lambda: [SETTINGS])
 
-    async def ask(self, method: str, path: str, *, scope: str = "read", **options: Any) -> Answer:
-        """Ask with the token of a scope (empty: with none)."""
-        headers = dict(options.pop("headers", {}))
-        if scope:
-            headers.setdefault("Authorization", f"Bearer {SECRETS.get(scope, scope)}")
+    async def ask(  # noqa: PLR0913 — a request has these parts
+        self,
+        method: str,
+        path: str,
+        *,
+        scope: str = "read",
+        headers: Mapping[str, str] | None = None,
+        json: object = None,
+        data: object = None,
+    ) -> Answer:
+        """Ask with the token of a scope, or one given itself (empty: with none)."""
+        sent = {**({"Authorization": f"Bearer {SECRETS.get(scope, scope)}"} if scope else {}), **(headers or {})}
         async with self.client.request(
-            method, self.url + path, headers=headers, allow_redirects=False, **options
+            method, self.url + path, headers=sent, json=json, data=data, allow_redirects=False
         ) as response:
             return Answer(response.status, response.headers, await response.read())
 
-    async def get(self, path: str, *, scope: str = "read", **options: Any) -> Answer:
-        return await self.ask("GET", path, scope=scope, **options)
+    async def get(self, path: str, *, scope: str = "read", headers: Mapping[str, str] | None = None) -> Answer:
+        return await self.ask("GET", path, scope=scope, headers=headers)
 
-    async def post(self, path: str, json: object = None, *, scope: str = "operate", **options: Any) -> Answer:
-        if json is not None:
-            options["json"] = json
-        return await self.ask("POST", path, scope=scope, **options)
+    async def post(  # noqa: PLR0913 — a request has these parts
+        self,
+        path: str,
+        json: object = None,
+        *,
+        scope: str = "operate",
+        headers: Mapping[str, str] | None = None,
+        data: object = None,
+    ) -> Answer:
+        return await self.ask("POST", path, scope=scope, headers=headers, json=json, data=data)
+
+    async def log_in(self, scope: str = "operate") -> dict[str, str]:
+        """Return the headers of a browser with a session of that scope."""
+        answer = await self.post("/login", data={"token": SECRETS[scope]}, scope="")
+        return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0], "Accept": "text/html"}
 
 
 @dataclass(frozen=True)
@@ -91,12 +112,10 @@ class Answer:
     """What was answered."""
 
     status: int
-    headers: Any
+    headers: Mapping[str, str]
     body: bytes
 
-    def json(self) -> Any:
-        import json
-
+    def json(self) -> Any:  # noqa: ANN401 — JSON may be of any shape
         return json.loads(self.body)
 
     @property
@@ -137,7 +156,7 @@ async def running(folder: Path, *, settings: Settings = SETTINGS, max_pending: i
     clock = Moving()
     async with await open_store(f"sqlite:///{folder}/agent.db", max_pending=max_pending, wait_ms=200) as store:
 
-        def make_tokens(rows: Any) -> None:
+        def make_tokens(rows: Rows) -> None:
             for scope, secret in SECRETS.items():
                 tokens.keep(rows, scope, secret=secret, scope=scope, now=clock.now())
 
@@ -154,3 +173,4 @@ async def running(folder: Path, *, settings: Settings = SETTINGS, max_pending: i
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
+                listening.close()

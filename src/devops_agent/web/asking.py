@@ -57,7 +57,8 @@ class Desk:
         self.parts = parts
         self.gate = gate
         self.started_at = parts.clock.now()
-        self._rate = RateLimit(parts.settings().web.requests_per_minute)
+        allowed = parts.settings().web.requests_per_minute
+        self._rate = RateLimit(allowed, burst=max(10, allowed // 10))
         self._done: OrderedDict[tuple[str, str, str], tuple[bytes, asyncio.Future[Any]]] = OrderedDict()
 
     async def admit(self, request: Request, scope: str) -> Token:

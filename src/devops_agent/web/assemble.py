@@ -116,7 +116,10 @@ def _tell_problems(app: FastAPI) -> None:
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 — registered for it
-        detail = _SAYS.get(error.status_code, error.detail).format(path=request.url.path, method=request.method)
+        says = _SAYS.get(error.status_code, error.detail)
+        if error.status_code == HTTPStatus.NOT_FOUND and request.url.path.startswith("/webhook/"):
+            says = f"nobody reads alerts at {{path}}; post to one of {', '.join(sorted(app.state.intake.paths))}"
+        detail = says.format(path=request.url.path, method=request.method)
         return _as_asked(request, ProblemError(error.status_code, detail, headers=error.headers))
 
     async def invalid(request: Request, error: Exception) -> Response:

@@ -44,6 +44,7 @@ _REMEMBERED = 5.0
 """Seconds after which a token is looked up again, for the case that a wake-up was lost."""
 _REMEMBERED_AT_MOST = 10_000
 _WRONG_PER_MINUTE = 30
+_WRONG_AT_ONCE = 10
 
 
 class Gate:
@@ -54,7 +55,7 @@ class Gate:
         self._clock = clock
         self._changed = store.bell.on(TOPIC)
         self._known: dict[bytes, tuple[Token, float]] = {}
-        self._wrong = RateLimit(_WRONG_PER_MINUTE)
+        self._wrong = RateLimit(_WRONG_PER_MINUTE, burst=_WRONG_AT_ONCE)
 
     async def admit(self, header: str, scope: str, *, address: str) -> Token:
         """Return the token of an `Authorization` header if it may do what `scope` names.

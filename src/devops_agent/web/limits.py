@@ -7,11 +7,11 @@ _SWEEP_ABOVE = 10_000
 
 
 class RateLimit:
-    """So many a minute for each key, in bursts of a tenth of that (GCRA, ATM Forum traffic management 4.0)."""
+    """So many a minute for each key, and `burst` of them at once (GCRA, ATM Forum traffic management 4.0)."""
 
-    def __init__(self, per_minute: int) -> None:
+    def __init__(self, per_minute: int, *, burst: int) -> None:
         self._gap = 60.0 / per_minute
-        self._burst = max(self._gap, 6.0)
+        self._burst = self._gap * (burst - 1)
         self._due: dict[str, float] = {}
 
     def wait(self, key: str, *, now: float) -> float:

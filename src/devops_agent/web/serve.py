@@ -55,3 +55,5 @@ async def serve(app: FastAPI, listening: socket.socket) -> None:
         server.should_exit = True
         await serving
         raise
+    finally:
+        listening.close()  # uvicorn leaves it open when it is told to stop before it has started
