@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from devops_agent.durable.journal import Again, ParkedError, Run
@@ -14,7 +16,8 @@ from devops_agent.store import runs
 from devops_agent.store.rows import StaleError, StoreError, from_us
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from datetime import datetime
 
     from devops_agent.ports import Clock
     from devops_agent.store import Store
@@ -59,7 +62,7 @@ class Dispatcher:
         self._owner = owner
         self._concurrent = concurrent
         self._boundary = boundary
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], Claim] = {}
         self._bell = store.bell.on(queue)
         self._stopping = False
 
@@ -99,19 +102,25 @@ class Dispatcher:
             due = await self._store.read(lambda rows: runs.next_due(rows, self._queue))
             if due is None or from_us(due) > now:
                 break
-            claim = await self._store.write(
-                lambda rows, now=now: runs.claim(rows, self._queue, owner=self._owner, now=now, lease=LEASE)  # type: ignore[misc]
-            )
+            mine = tuple(self._tasks.values())
+            claim = await self._store.write(partial(self._claim, mine=mine, now=now))
             if claim is None:
                 break
             found = True
             task = asyncio.create_task(self._work(claim), name=f"{claim.job} {claim.key}")
-            self._tasks.add(task)
+            self._tasks[task] = claim
             task.add_done_callback(self._ended)
         return found
 
+    def _claim(self, rows: Rows, *, mine: Sequence[Claim], now: datetime) -> Claim | None:
+        """Claim the next run, but never one that is under way here, though the clock may have jumped over its lease."""
+        for claim in mine:
+            with contextlib.suppress(StaleError):
+                runs.renew(rows, claim, now=now, lease=LEASE)
+        return runs.claim(rows, self._queue, owner=self._owner, now=now, lease=LEASE)
+
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        del self._tasks[task]
         self._bell.set()
 
     async def _until_due(self) -> float:
@@ -177,7 +186,8 @@ class Dispatcher:
                 runs.park(rows, claim, until=later, waits_on=f"another try after: {says}", failed=True)
             else:
                 runs.finish(rows, claim, ok=False, says=says, now=now)
-                self._jobs[claim.job].give_up(rows, claim, says)
+                if claim.job in self._jobs:  # a run of another version may be of a kind that this one does not know
+                    self._jobs[claim.job].give_up(rows, claim, says)
 
         try:
             await self._store.write(fail)
