@@ -107,11 +107,17 @@ def situation(  # noqa: PLR0913 — a situation is made of these
 def weight(plan: Plan, actions: Mapping[str, Action]) -> tuple[Risk, Blast]:
     """Return the highest risk and the widest reach among a plan's actions; risk comes from the action, not the file."""
     known = [actions[step.action] for step in plan.steps]
-    reach = list(Blast)
+    widest = max(known, key=_reach, default=None)
     return (
         max((action.risk for action in known), key=lambda risk: risk.rank, default=Risk.READ),
-        max((action.blast for action in known), key=reach.index, default=Blast.NOTHING),
+        widest.blast if widest else Blast.NOTHING,
     )
+
+
+def _reach(action: Action) -> tuple[bool, int]:
+    """What the guard lets pass (the host, safely) must not hide an action of the same plan that it would ask about."""
+    harmless = action.blast is Blast.HOST and action.risk.rank <= Risk.SAFE.rank
+    return action.blast not in (Blast.NOTHING, Blast.TARGET) and not harmless, list(Blast).index(action.blast)
 
 
 def limits_of(settings: Settings, target: Target, risk: Risk, *, switched: Mapping[str, bool]) -> Limits:
