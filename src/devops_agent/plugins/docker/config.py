@@ -34,6 +34,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Path of the engine's socket. Who may use it is root on this machine; mounting it `:ro` protects nothing."""
     discover: bool = True
     """Whether containers are found by their labels."""
+    events: bool = True
+    """Whether the engine's events are followed; without them only polls and alerts tell that a container died."""
     patience: timedelta = timedelta(seconds=10)
     """How long a container gets to stop before it is killed, unless its label or the step says otherwise."""
     most_replicas: int = 10

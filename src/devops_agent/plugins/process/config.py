@@ -20,6 +20,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What `process.signal` may send."""
     look_again: timedelta = timedelta(seconds=2)
     """How often the watcher looks whether a dead process is back; slower the longer it is gone."""
+    events: bool = True
+    """Whether the end of a process is noticed at once; without it only polls and alerts tell of it."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
