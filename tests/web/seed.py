@@ -121,10 +121,8 @@ def _decision(permission: Permission, rule: str, reason: str) -> Decision:
         "confidence": "92 % sure, at least 50 % is asked",
         "trust": "safe actions are trusted",
     }
-    verdicts = [
-        Verdict(rule=name, permission=permission if name == rule else Permission.ALLOW, reason=reason if name == rule else says)
-        for name, says in said.items()
-    ]  # fmt: skip
+    verdicts = [Verdict(rule=name, permission=Permission.ALLOW, reason=says) for name, says in said.items()]
+    verdicts = [Verdict(rule=rule, permission=permission, reason=reason) if v.rule == rule else v for v in verdicts]
     return Decision(permission=permission, rule=rule, reason=reason, verdicts=tuple(verdicts))
 
 

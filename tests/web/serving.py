@@ -70,7 +70,7 @@ class Running:
     task: asyncio.Task[None]
     settings: list[Settings] = field(default_factory=lambda: [SETTINGS])
 
-    async def ask(  # noqa: PLR0913 — a request has these parts
+    async def ask(
         self,
         method: str,
         path: str,
@@ -90,7 +90,7 @@ class Running:
     async def get(self, path: str, *, scope: str = "read", headers: Mapping[str, str] | None = None) -> Answer:
         return await self.ask("GET", path, scope=scope, headers=headers)
 
-    async def post(  # noqa: PLR0913 — a request has these parts
+    async def post(
         self,
         path: str,
         json: object = None,

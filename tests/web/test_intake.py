@@ -15,9 +15,10 @@ import pytest
 from devops_agent.config.settings import Settings, Web
 from devops_agent.store import alerts, heartbeats, incidents
 from tests.plugins.posted import sample
-from tests.web.serving import SETTINGS, TARGETS, Running, running
+from tests.web.serving import SETTINGS, TARGETS, Answer, Running, running
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from devops_agent.model.alert import Alert
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 JSON = {"Content-Type": "application/json"}
 
 
-async def post(web: Running, body: bytes | dict[str, Any], path: str = "/webhook/alerts", scope: str = "alerts") -> Any:
+async def post(
+    web: Running, body: bytes | dict[str, Any], path: str = "/webhook/alerts", scope: str = "alerts"
+) -> Answer:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return await web.post(path, data=raw, scope=scope, headers=JSON)
 
@@ -55,7 +58,7 @@ async def kept(web: Running) -> list[tuple[Alert, str]]:
 
 
 async def all_incidents(web: Running) -> list[Incident]:
-    return await web.store.read(lambda rows: incidents.page(rows))
+    return await web.store.read(incidents.page)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +156,7 @@ async def test_huge_bodies_are_refused_whether_announced_or_not(web: Running) ->
     body = io.BytesIO(b" " * 2_000_001)
     assert (await web.post("/webhook/alerts", data=body, scope="alerts", headers=JSON)).status == 413
 
-    async def pieces() -> Any:
+    async def pieces() -> AsyncIterator[bytes]:
         for _ in range(30):
             yield b" " * 100_000
 
@@ -162,7 +165,7 @@ async def test_huge_bodies_are_refused_whether_announced_or_not(web: Running) ->
 
 
 async def test_chunked_bodies_are_taken(web: Running) -> None:
-    async def pieces() -> Any:
+    async def pieces() -> AsyncIterator[bytes]:
         raw = sample("alertmanager_firing")
         yield raw[:100]
         yield raw[100:]
@@ -178,8 +181,8 @@ async def test_compressed_bodies_are_refused(web: Running) -> None:
 async def test_a_sender_that_hangs_up_leaves_nothing_behind(web: Running) -> None:
     host, port = web.url.removeprefix("http://").split(":")
     _, writer = await asyncio.open_connection(host, int(port))
-    head = "POST /webhook/alerts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secret-alerts\r\nContent-Length: 500\r\n\r\n{"
-    writer.write(head.encode())
+    head = ["POST /webhook/alerts HTTP/1.1", "Host: x", "Authorization: Bearer secret-alerts", "Content-Length: 500"]
+    writer.write("\r\n".join([*head, "", "{"]).encode())
     await writer.drain()
     writer.close()
     await writer.wait_closed()

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from prometheus_client.parser import text_string_to_metric_families
 
 from devops_agent.config.settings import Breaker
+from devops_agent.model.alert import Severity
 from devops_agent.model.attempt import Attempt, Outcome
 from devops_agent.model.decision import Decision, Permission
 from devops_agent.model.runbook import Plan
-from devops_agent.store import events, incidents
+from devops_agent.store import events, heartbeats, incidents
 from devops_agent.web.metrics import open_circuits
 from tests.plugins.posted import NOW, sample
 from tests.web import seed
@@ -72,7 +73,7 @@ async def test_decisions_and_times_are_counted_from_the_timeline(web: Running) -
 
     def respond(rows: Rows) -> None:
         one = incidents.open_(
-            rows, target="checkout", cause_group="service", kind="down", severity=seed.Severity.CRITICAL,
+            rows, target="checkout", cause_group="service", kind="down", severity=Severity.CRITICAL,
             title="down", now=opened,
         )  # fmt: skip
         at = opened + timedelta(seconds=4)
@@ -90,8 +91,6 @@ async def test_decisions_and_times_are_counted_from_the_timeline(web: Running) -
 
 
 async def test_figures_that_make_no_sense_are_left_out(web: Running) -> None:
-    from devops_agent.store import heartbeats
-
     now = web.clock.now()
     beat = heartbeats.Heartbeat(role="agent", pid=1, version="1", started_at=now, at=now, data={"polls": "many"})
     await web.store.write(lambda rows: heartbeats.beat(rows, beat))

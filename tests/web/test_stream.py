@@ -16,6 +16,8 @@ from tests.web.serving import SECRETS, Running
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from devops_agent.store.rows import Rows
+
 
 @asynccontextmanager
 async def listening(
@@ -40,7 +42,7 @@ async def listening(
 
 
 async def tell(web: Running, *says: str) -> None:
-    def add(rows: Any) -> None:
+    def add(rows: Rows) -> None:
         for one in says:
             events.add(rows, "note", one, at=datetime.now(UTC))
 
@@ -112,6 +114,8 @@ async def test_a_request_under_way_is_finished_when_the_process_ends(web: Runnin
     assert await asking == 202
 
 
-async def _status(client: aiohttp.ClientSession, url: str, *, headers: dict[str, str], data: Any) -> int:
+async def _status(
+    client: aiohttp.ClientSession, url: str, *, headers: dict[str, str], data: AsyncIterator[bytes]
+) -> int:
     async with client.post(url, headers=headers, data=data) as response:
         return response.status

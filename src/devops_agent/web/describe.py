@@ -41,6 +41,8 @@ def describe(app: FastAPI) -> dict[str, Any]:
             schemas.pop(unused, None)
         for path, operation, scope in _operations(app, made):
             operation["summary"] = operation.get("description", path).partition(". ")[0].rstrip(".")
+            if operation is not made["paths"][path].get("get"):  # a command: its key may be used up, its body too large
+                operation["responses"] |= {str(status): said for status, said in problems(409, 413).items()}
             if scope:
                 operation["security"] = [{"HTTPBearer": []}]
                 operation["x-required-scope"] = scope
@@ -57,7 +59,7 @@ def _operations(app: FastAPI, made: dict[str, Any]) -> Iterator[tuple[str, dict[
     for route in (route for router in app.state.routers for route in router.routes):
         if isinstance(route, APIRoute) and route.include_in_schema:
             scopes = [SCOPES[one.call] for one in route.dependant.dependencies if one.call in SCOPES]
-            for method in route.methods:
+            for method in route.methods or ():
                 yield route.path, made["paths"][route.path][method.lower()], scopes[0] if scopes else ""
 
 
