@@ -78,7 +78,7 @@ async def examine(config: Path | None, *, environ: Mapping[str, str]) -> list[Fi
     found.append(await _page(settings))
     found += await _plugins(settings)
     found += _opted_in(settings)
-    found += [_ok("never touched", f"{thing.what}: {thing.why}") for thing in find(settings)]
+    found += _never_touched(settings)
     return found
 
 
@@ -268,7 +268,7 @@ async def _page(settings: Settings) -> Finding:
             answer = (await reader.readline()).decode(errors="replace").strip()
             writer.close()
     except (OSError, TimeoutError, ValueError) as error:
-        return _fail("page", f"{listen} does not answer: {error or 'no answer in time'}", "start it: devops-agent run")
+        return _fail("page", f"{listen} does not answer: {_said(error)}", "start it: devops-agent run")
     if " 200 " not in f"{answer} ":
         return _fail("page", f"{listen} answers {answer or 'nothing'}", "look at the web role's log")
     return _ok("page", f"{listen} answers")
@@ -292,8 +292,7 @@ async def _inventory(parts: Parts, name: str) -> Finding:
         async with asyncio.timeout(_PATIENCE):
             found = await parts.inventories[name].discover()
     except (PluginError, TimeoutError) as error:
-        says = str(error) or f"does not answer within {_PATIENCE:g} s"
-        return _fail(name, says, f"start it, or give this user the right to ask it (plugins.{name})")
+        return _fail(name, _said(error), f"start it, or give this user the right to ask it (plugins.{name})")
     return _ok(name, f"answers: {len(found)} containers")
 
 
@@ -304,7 +303,7 @@ async def _seen(parts: Parts, target: Target) -> Finding | None:
         async with asyncio.timeout(_PATIENCE):
             state = await parts.actuators[target.via].observe(target)
     except (PluginError, TimeoutError) as error:
-        says = f"{target.name}: {error or f'no answer within {_PATIENCE:g} s'}"
+        says = f"{target.name}: {_said(error)}"
         return _fail(target.via, says, f"see that {target.via} can be used by this user, or take the target out")
     word = "runs" if state.running else "is there, and does not run" if state.exists else "is not there"
     says = f"{target.name} ({target.ref or target.name}) {word}"
@@ -320,6 +319,20 @@ def _opted_in(settings: Settings) -> Iterator[Finding]:
     else:
         way_out = "write `manage: true` at a target, or give a container the label devops-agent.enable=true"
         yield _warn("opted in", "nothing that is written down may be acted on", way_out)
+
+
+def _never_touched(settings: Settings) -> Iterator[Finding]:
+    """Tell the whole set; what is there for one reason is told together."""
+    things: dict[tuple[str, str], list[str]] = {}
+    for thing in find(settings):
+        kind, _, name = thing.what.partition(": ")
+        things.setdefault((kind, thing.why), []).append(name)
+    for (kind, why), names in things.items():
+        yield _ok("never touched", f"{kind}{': ' if any(names) else ''}{', '.join(names)} ({why})")
+
+
+def _said(error: Exception) -> str:
+    return str(error) or f"no answer within {_PATIENCE:g} s"
 
 
 def _ok(what: str, says: str) -> Finding:

@@ -21,19 +21,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Trouble(click.ClickException):
+class Trouble(Exception):  # noqa: N818 — what it is called where it is told
     """Something foreseeable that ends the command: a sentence with the way out, and the exit code."""
 
-    def __init__(self, message: str, exit_code: Exit) -> None:
+    def __init__(self, message: str, code: Exit) -> None:
         super().__init__(message)
-        self.exit_code = int(exit_code)
-
-    def show(self, file: Any = None) -> None:  # noqa: ANN401 — click's signature
-        """Write it to standard error."""
-        from devops_agent.cli import say
-
-        for line in self.message.splitlines():
-            click.echo(say.clean(line), err=True, file=file)
+        self.code = code
 
 
 @dataclass
@@ -198,14 +191,17 @@ def explain(error: Exception) -> Trouble | None:
     from devops_agent.engine.commands import NotFoundError, RefusedError
     from devops_agent.engine.lifecycle import IllegalMoveError
     from devops_agent.kit.tools import SettingsError
+    from devops_agent.ports import PluginError
     from devops_agent.store.rows import StaleError, StoreError
 
     match error:
+        case Trouble():
+            return error
         case NotFoundError():
             return Trouble(str(error), Exit.NOT_FOUND)
         case RefusedError() | IllegalMoveError() | StaleError() | InitError() | TakenError():
             return Trouble(str(error), Exit.REFUSED)
-        case StoreError():
+        case StoreError() | PluginError():
             return Trouble(str(error), Exit.UNREACHABLE)
         case ConfigError() | SecretError() | SettingsError():
             return Trouble(str(error), Exit.CONFIG)

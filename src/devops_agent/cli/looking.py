@@ -178,7 +178,7 @@ def _tell(event: Event, *, as_json: bool) -> None:
         say.one_line(event)
         return
     about = " ".join(part for part in (event.incident, event.target) if part)
-    actor = "" if event.actor == "agent" else f" ({event.actor})"
+    actor = "" if event.actor == "agent" or event.says.startswith(event.actor) else f" ({event.actor})"
     say.line(f"{event.at:%H:%M:%S} {event.kind:<12} {about + ': ' if about else ''}{event.says}{actor}")
 
 

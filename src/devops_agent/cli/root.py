@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from devops_agent import __version__
+from devops_agent.cli import say
 from devops_agent.cli.call import Call, config_option, explain
 from devops_agent.cli.exits import Exit
 
@@ -85,20 +86,6 @@ class Root(click.Group):
                 return found
         return None
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command; one that there is not is told with the nearest that there is."""
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            from difflib import get_close_matches
-
-            near = get_close_matches(args[0], self.list_commands(ctx), n=1)
-            if near and "did you mean" not in error.message.lower():
-                error.message += f" Did you mean {near[0]!r}?"
-            raise
-
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands by section, without importing any."""
         width = max(len(name) for name in self.list_commands(ctx))
@@ -132,7 +119,9 @@ class Root(click.Group):
             trouble = explain(error)
             if trouble is None:
                 raise
-            raise trouble from error
+            for line in str(trouble).splitlines():
+                say.note(line)
+            raise click.exceptions.Exit(trouble.code) from error
 
 
 @click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
