@@ -248,7 +248,8 @@ def _clock(rows: Rows, beats: Mapping[str, Heartbeat], *, now: datetime) -> Find
 def _discovered(rows: Rows, settings: Settings) -> Iterator[Finding]:
     configured = {target.name for target in settings.targets}
     others = [one.target for one in targets.all_(rows) if one.target.name not in configured]
-    managed = [target.name for target in others if target.managed or settings.guard.managed_by_default]
+    default = settings.guard.managed_by_default
+    managed = [one.name for one in others if one.via and (default if one.managed is None else one.managed)]
     if others:
         yield _ok("discovered", f"{len(others)} more targets; may be acted on: {', '.join(managed) or 'none'}")
 
@@ -311,7 +312,7 @@ async def _seen(parts: Parts, target: Target) -> Finding | None:
 
 
 def _opted_in(settings: Settings) -> Iterator[Finding]:
-    acts = [target.name for target in settings.targets if target.managed]
+    acts = [target.name for target in settings.targets if target.managed and target.via]
     if acts:
         yield _ok("opted in", f"may be acted on: {', '.join(acts)}")
     elif settings.guard.managed_by_default:

@@ -182,6 +182,19 @@ class Span(click.ParamType[Any]):
 SPAN = Span()
 
 
+def pair_of(text: str, form: str) -> tuple[str, str]:
+    """Return (name, value) of `name=value`.
+
+    Raises:
+        Trouble: it is of another form.
+
+    """
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise Trouble(f"cannot read {text!r}; write {form}", Exit.USAGE)
+    return name, value
+
+
 def explain(error: Exception) -> Trouble | None:
     """Return what an error means to who called; None when nobody foresaw it."""
     from devops_agent.app.lock import TakenError

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from devops_agent.cli import say
-from devops_agent.cli.call import SPAN, Call, Trouble, command
+from devops_agent.cli.call import SPAN, Call, Trouble, command, pair_of
 from devops_agent.cli.exits import Exit
 from devops_agent.cli.ordering import see_target
 
@@ -139,19 +139,6 @@ def switch_flags(call: Call, name: str, value: str | None) -> None:
     if value is not None:
         call.write(lambda rows: commands.set_flag(rows, name, value=value == "on", by=call.by, now=now), make=True)
     _show_flags(call)
-
-
-def pair_of(text: str, form: str) -> tuple[str, str]:
-    """Return (name, value) of `name=value`.
-
-    Raises:
-        Trouble: it is of another form.
-
-    """
-    name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise Trouble(f"cannot read {text!r}; write {form}", Exit.USAGE)
-    return name, value
 
 
 def _show_flags(call: Call) -> None:

@@ -199,11 +199,16 @@ def _timeline(incident: Incident, timeline: list[Event]) -> None:
 
 
 def _evidence(pieces: list[Evidence]) -> None:
-    rows = [
-        (one.id, one.source, one.name, "–" if one.value is None else f"{one.value}{one.unit}", one.says or one.query)
-        for one in pieces
-    ]
+    rows = [(one.id, one.source, one.name, _reading(one), one.says or one.query) for one in pieces]
     say.table((), rows, indent=2)
+
+
+def _reading(piece: Evidence) -> str:
+    if piece.value is None:
+        return "–"
+    if isinstance(piece.value, bool):
+        return "yes" if piece.value else "no"
+    return f"{piece.value} {piece.unit}".rstrip()
 
 
 def _plan(attempt: Attempt) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from devops_agent.model.event import Event
+    from devops_agent.model.target import Target
     from devops_agent.store import Store
     from devops_agent.store.rows import Rows
 
@@ -72,7 +73,7 @@ def list_targets(call: Call, *, trouble: bool) -> None:
     default = settings.guard.managed_by_default
     if call.as_json:
         # Options may hold what a plugin needs to start a program: they are not kept, so they are not shown.
-        say.document([{**say.plain(one), "managed": _managed(one.target.managed, default=default)} for one in found])
+        say.document([{**say.plain(one), "managed": _managed(one.target, default=default)} for one in found])
         return
     if not found:
         say.line("nothing was seen yet; is the agent running?" if not seen else "everything is well")
@@ -83,7 +84,7 @@ def list_targets(call: Call, *, trouble: bool) -> None:
             one.health.value,
             say.ago(one.since, now=now),
             one.target.via or "–",
-            "yes" if _managed(one.target.managed, default=default) else "no",
+            "yes" if _managed(one.target, default=default) else "no",
             one.says or _readings(one.readings),
         )
         for one in found
@@ -232,8 +233,8 @@ def _at_a_glance(status: dict[str, Any], *, now: datetime) -> None:
     )
 
 
-def _managed(said: bool | None, *, default: bool) -> bool:  # noqa: FBT001 — nothing said is a third answer
-    return default if said is None else said
+def _managed(target: Target, *, default: bool) -> bool:
+    return bool(target.via) and (default if target.managed is None else target.managed)
 
 
 def _readings(readings: dict[str, float]) -> str:

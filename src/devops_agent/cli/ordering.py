@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from devops_agent.cli import say
-from devops_agent.cli.call import Call, Trouble, command
+from devops_agent.cli.call import Call, Trouble, command, pair_of
 from devops_agent.cli.exits import Exit
 
 if TYPE_CHECKING:
@@ -46,8 +46,6 @@ def order(call: Call, target: str, action: str, args: Sequence[str], *, reason: 
 
     Lists are written with commas. What an action takes is told when it is ordered wrongly.
     """
-    from devops_agent.cli.holding import pair_of
-
     _order(call, target, action, dict(pair_of(one, "ARG=VALUE") for one in args), reason=reason)
 
 

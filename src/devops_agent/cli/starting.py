@@ -12,6 +12,7 @@ import click
 from devops_agent.cli import say
 from devops_agent.cli.call import Call, Trouble, command
 from devops_agent.cli.exits import Exit
+from devops_agent.cli.tokens import new_link, page_url
 
 if TYPE_CHECKING:
     from devops_agent.config.problems import Problem
@@ -73,7 +74,7 @@ def check_config(call: Call) -> None:
         )
         raise click.exceptions.Exit(Exit.CONFIG) from error
     settings = loaded.settings
-    acts = [target.name for target in settings.targets if target.managed]
+    acts = [target.name for target in settings.targets if target.managed and target.via]
     if call.as_json:
         counts = {"targets": len(settings.targets), "managed": acts, "runbooks": len(loaded.runbooks)}
         say.document({"ok": True, "file": settings.source, "problems": [], **counts})
@@ -130,11 +131,9 @@ def run_both(call: Call, *, listen: str | None, login: bool) -> None:
     page = page_url(settings, address)
     say.line(f"page and API: {page}" if page else f"page and API: {address}")
     if login:
-        from devops_agent.cli.tokens import new_link
-
         say.line(f"opens it once, within 10 minutes: {new_link(call, page)}")
     else:
-        say.line(f"log in with the token in {Path(settings.state_dir) / FILE}, or with `devops-agent login`")
+        say.line(f"log in with `devops-agent login`, or with the token in {Path(settings.state_dir) / FILE}")
     sys.stdout.flush()
     _become("-m", "devops_agent.app.parent", address, _config_word(call), listen=address)
 
@@ -176,17 +175,6 @@ def load_all(call: Call) -> Loaded:
 
     clock = SystemClock()
     return Source(call.file(), environ=environment(), actions=lambda settings: all_actions(settings, clock=clock)).now
-
-
-def page_url(settings: Settings, listen: str) -> str:
-    """Return how the page is reached; empty when it listens on a Unix socket and nobody said."""
-    if settings.web.public_url:
-        return settings.web.public_url.rstrip("/")
-    if listen.startswith("unix:"):
-        return ""
-    host, _, port = listen.rpartition(":")
-    everywhere = host in ("", "0.0.0.0", "[::]", "::")  # noqa: S104 — compared, not bound
-    return f"http://{'127.0.0.1' if everywhere else host}:{port}"
 
 
 def _problem(problem: Problem) -> dict[str, object]:

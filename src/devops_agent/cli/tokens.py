@@ -14,6 +14,7 @@ from devops_agent.cli.exits import Exit
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from devops_agent.config.settings import Settings
     from devops_agent.store.rows import Rows
     from devops_agent.store.tokens import Token
 
@@ -119,8 +120,6 @@ def make_link(call: Call) -> None:
 
     It is good for ten minutes and one use. Whoever can write the store may log in; the timeline says who did.
     """
-    from devops_agent.cli.starting import page_url
-
     settings = call.settings()
     page = page_url(settings, settings.web.listen)
     link = new_link(call, page)
@@ -144,6 +143,17 @@ def new_link(call: Call, page: str) -> str:
         return secret
 
     return f"{page}/login?token={call.write(make, tell=_TOPICS, make=True)}"
+
+
+def page_url(settings: Settings, listen: str) -> str:
+    """Return how the page is reached; empty when it listens on a Unix socket and nobody said."""
+    if settings.web.public_url:
+        return settings.web.public_url.rstrip("/")
+    if listen.startswith("unix:"):
+        return ""
+    host, _, port = listen.rpartition(":")
+    everywhere = host in ("", "0.0.0.0", "[::]", "::")  # noqa: S104 — compared, not bound
+    return f"http://{'127.0.0.1' if everywhere else host}:{port}"
 
 
 def _lives(token: Token, now: datetime) -> bool:
