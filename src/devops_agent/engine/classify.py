@@ -51,6 +51,8 @@ def diagnose(
         starting = Hypothesis(kind=incident.kind, says="it is starting and has time left", confidence=0.9)
         return _diagnosis(incident, (starting,), starting=True)
     found = {h.kind: h for h in (*_from_claims(claimed, alerts), *_from_view(view))}
+    if "unhealthy" in found and view.state is not None and view.state.running:
+        found.pop("down", None)  # whatever an alert says: it is seen to run
     if "unreachable" in found and view.network:
         found = {"unreachable": found["unreachable"]}
     elif ailing_parents and found.keys() & {"unhealthy", "high_latency", "high_error_rate", "down"}:
