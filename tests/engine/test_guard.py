@@ -7,7 +7,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 from hypothesis import settings as searching
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from devops_agent.engine import guard
 from devops_agent.model.action import Blast, Risk
@@ -301,4 +301,5 @@ class History(RuleBasedStateMachine):
         self.now, self.opened_at = was, opened
 
 
-TestHistory = History.TestCase
+def test_no_history_makes_it_act_too_often_or_never_again() -> None:
+    run_state_machine_as_test(History, settings=searching(max_examples=40))

@@ -15,8 +15,7 @@ from devops_agent.store import attempts, events, outbox
 from tests.engine.conftest import Set
 from tests.engine.site import HEALTHY, RESTART, TRUST_ALL, Scene, alert, runbook, shipped, target
 
-START_IT = runbook("start", "fake.start", priority=-1)
-STOP_IT = runbook("stop", "fake.stop", priority=-2)
+START_IT = runbook("start", "fake.start", kinds=("down", "unhealthy"), priority=-1)
 
 
 async def outside(scene: Scene, name: str = "ServiceDown", service: str = "api", **labels: str) -> Alert:
