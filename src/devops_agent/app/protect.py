@@ -21,8 +21,13 @@ if TYPE_CHECKING:
 
 _ENGINE = ("dockerd", "containerd", "containerd-shim", "containerd-shim-runc-v2", "docker-proxy", "podman", "runc")
 _MONITORING = ("prometheus", "alertmanager")
-_IMAGES = frozenset({"prom/prometheus", "prom/alertmanager", "prometheus", "alertmanager", "bitnami/prometheus",
-                     "bitnami/alertmanager", "devops-agent", "devops-ai-agent"})  # fmt: skip
+_IMAGES = frozenset(
+    {
+        *(f"{maker}{name}" for maker in ("", "prom/", "bitnami/", "prometheus/") for name in _MONITORING),
+        "devops-agent",
+        "devops-ai-agent",
+    }
+)
 _SYSTEM_UNITS = frozenset(
     {
         "dbus.service",

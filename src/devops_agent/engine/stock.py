@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
     from devops_agent.config.settings import Settings
     from devops_agent.engine.site import Site
-    from devops_agent.model.action import Action
+    from devops_agent.model.action import Action, Step
     from devops_agent.model.incident import Incident
     from devops_agent.model.runbook import Plan
+    from devops_agent.ports import Actuator
     from devops_agent.store.rows import Rows
 
 _TROUBLE = (Health.DOWN, Health.UNREACHABLE)
@@ -37,11 +38,17 @@ class Touched(Fact, kw_only=True):
 
 
 async def touched(plan: Plan, target: Target, *, site: Site) -> Touched:
-    """Ask each actuator of the plan who the target really is, and the never-touch set whether it may be touched."""
-    for step in plan.steps:
+    """Ask who the target really is, and the never-touch set whether it may be touched.
+
+    The plugin that acts on the target is asked too when a step belongs to another: a command that is run for a target
+    is an action on that target.
+    """
+    asked: list[tuple[Actuator, Step | None]] = [(site.actuator_of(step.action), step) for step in plan.steps]
+    if asked and target.via in site.actuators:
+        asked.append((site.actuators[target.via], None))
+    for actuator, step in asked:
         try:
-            identity = await site.actuator_of(step.action).identify(target, step=step)
-            site.guardian.refuse(identity)
+            site.guardian.refuse(await actuator.identify(target, step=step))
         except Untouchable as refusal:
             return Touched(protected=refusal.protected)
         except PluginError as error:
