@@ -14,19 +14,26 @@ if TYPE_CHECKING:
 
 _FIRST_LOOK = 0.05  # seconds; then a little longer each time
 _SLOWEST_LOOK = 2.0
+_STAYS_DEAD = 3.0
+"""Seconds; what ran and has been dead for so long is brought back by nobody else, such as a restart policy."""
 
 
 async def prove(proof: Proof, *, look: Callable[[], Awaitable[View]], clock: Clock) -> Proven:
     """Look until the proof is seen and has stayed for its settling time, at most `proof.within` for it to be seen.
 
-    A relapse while it settles begins the settling anew, within the same bound.
+    A relapse while it settles begins the settling anew, within the same bound. What dies in the meantime and stays dead
+    ends the watch: waiting longer would only delay what helps.
     """
     begun = clock.monotonic()
     first_seen: float | None = None
+    last_alive: float | None = None
     pause = _FIRST_LOOK
     while True:
-        missing = lacks(proof, await look())
+        view = await look()
+        missing = lacks(proof, view)
         now = clock.monotonic()
+        if view.state is not None and view.state.running is True:
+            last_alive = now
         if missing:
             first_seen = None
         elif first_seen is None:
@@ -35,6 +42,8 @@ async def prove(proof: Proof, *, look: Callable[[], Awaitable[View]], clock: Clo
             settled = now - first_seen
             stays = f" and has stayed so for {settled:.0f} s" if settled >= 1 else ""
             return Proven(ok=True, says=f"{_seen(proof)}{stays}", seconds=first_seen - begun, settled=settled)
+        if _died(view, proof) and last_alive is not None and now - last_alive >= _STAYS_DEAD:
+            return Proven(ok=False, says=f"it came back and died again: {_gone(view)}", seconds=now - begun)
         if first_seen is None and now - begun >= proof.within.total_seconds():
             return Proven(ok=False, says=f"not within {now - begun:.0f} s: {missing}", seconds=now - begun)
         await clock.sleep(pause)
@@ -75,6 +84,14 @@ def _ill(view: View) -> str:  # noqa: PLR0911 — each return names one lack
         return "nothing tells whether it is well"
     # No check of ours: the engine's own health word, once it has left its start period, or that it runs.
     return "it is still starting" if state.starting else ""
+
+
+def _died(view: View, proof: Proof) -> bool:
+    return proof.state != "stopped" and view.state is not None and view.state.running is False
+
+
+def _gone(view: View) -> str:
+    return (view.state.says if view.state else "") or "it does not run"
 
 
 def _seen(proof: Proof) -> str:

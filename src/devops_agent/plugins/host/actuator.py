@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,7 +66,7 @@ class HostActuator:
                 blast=Blast.NOTHING,
                 idempotent=True,
                 params={
-                    "path": Param(says="Folder to look below; default: the target's path, else /."),
+                    "path": Param(says="Folder to look below; default: the target's path, else where its rules clean."),
                     "top": Param(kind="whole", says="How many files to name.", default=20),
                 },
             ),
@@ -133,11 +134,17 @@ class HostActuator:
         )
 
     async def _measure(self, step: Step, target: Target) -> Result:
-        path = str(step.args.get("path") or options(target).path or "/")
+        path = str(step.args.get("path") or options(target).path or _where_it_may_clean(target) or "/")
         usage = Usage(root=path, top=int(str(step.args.get("top", 20))))
         whole = await carry_out(measure(usage), seconds=step.timeout.total_seconds())
         says = usage.says if whole else f"{usage.says}; there is more, the time was up"
         return Result(ok=True, says=says, changed=False, data={**usage.data, "whole": whole})
+
+
+def _where_it_may_clean(target: Target) -> str:
+    """Return the folder below which all its rules clean up; a whole disk takes longer to look through than to fill."""
+    roots = [rule.root for rule in options(target).clean if Path(rule.root).is_absolute()]
+    return os.path.commonpath(roots) if roots else ""
 
 
 def _rules(step: Step, target: Target) -> tuple[Rule, ...]:

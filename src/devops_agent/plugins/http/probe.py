@@ -1,7 +1,7 @@
 """Asks a target's URLs and reads health, latency and readings from the answers."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
@@ -35,8 +35,10 @@ class HttpProbe:
     """Does all `http` checks of a target at once.
 
     A check named N gives the evidence N (True or False, with a sentence), `N.error` with one word for what is wrong
-    when it fails, and the readings found in its answer. The target's `latency_ms` is that of its slowest vital check
-    that was answered; `certificate_days` that of the certificate that ends first.
+    when it fails, and the readings found in its answer. Where several answers hold a reading, a mapped one counts, else
+    the first check's: a page about the host repeats names that the target's own resources have. The target's
+    `latency_ms` is that of its slowest vital check that was answered; `certificate_days` that of the certificate that
+    ends first.
     """
 
     def __init__(self, http: Http, *, clock: Clock) -> None:
@@ -53,6 +55,7 @@ class HttpProbe:
         seen = await asyncio.gather(*(self._do(check) for check in checks))
         now = self._clock.now()
         evidence = [_seen(piece, now) for one in seen for piece in _judge(one)]
+        evidence += [_seen(piece, now) for piece in _all_readings(seen)]
         if answered := [one for one in seen if one.answer and one.check.vital] or [one for one in seen if one.answer]:
             slowest = max(answered, key=lambda one: one.seconds)
             evidence.append(_seen(_Piece("latency_ms", round(slowest.seconds * 1000, 1), slowest.query), now))
@@ -145,7 +148,18 @@ def _judge(seen: _Seen) -> Iterator[_Piece]:
     else:
         milliseconds = answer.seconds * 1000
         yield _Piece(name, value=True, query=query, says=f"{query} answers {answer.status} in {milliseconds:.0f} ms")
-    yield from _readings(seen.check, json, query)
+
+
+def _all_readings(seen: Sequence[_Seen]) -> list[_Piece]:
+    """Return each reading once."""
+    found: dict[str, _Piece] = {}
+    for one in sorted(seen, key=lambda one: not one.check.fields):
+        if one.answer is None:
+            continue
+        for piece in _readings(one.check, _json(one.answer), one.query):
+            if piece.name not in found or found[piece.name].value is None:
+                found[piece.name] = piece
+    return list(found.values())
 
 
 def _what_is_wrong(check: Check, answer: Answer, json: object) -> tuple[str, str]:
