@@ -14,7 +14,7 @@ _COLUMNS = "id, incident, digest, summary, answer, asked_at, expires_at, answere
 
 
 def ask(rows: Rows, *, incident: str, digest: str, summary: str, now: datetime, expires_at: datetime) -> Approval:
-    """Write a question; when the same one waits, or was answered with yes and has time left, return that one."""
+    """Write a question; when the same one waits and has time left, return that one."""
     waiting = rows.one(
         f"SELECT {_COLUMNS} FROM approvals WHERE incident = :incident AND digest = :digest AND answer = 'pending'"
         " AND expires_at > :now",
