@@ -61,6 +61,22 @@ async def test_a_broken_store_is_a_503_and_never_a_trace(web: Running) -> None:
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
+async def test_what_nobody_foresaw_is_logged_once_and_answered_without_a_trace(
+    web: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    await web.store.write(
+        lambda rows: rows.run(
+            "INSERT INTO alerts (fingerprint, starts_at, status, name, alert_json, target, incident, received_at,"
+            " seen_at) VALUES ('f', 1, 'firing', 'a', '{}', '', '', 1, 1)"
+        )
+    )
+    answer = await web.get("/api/v1/alerts")
+    assert answer.status == 500
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert "Traceback" not in answer.text
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == ["request failed"]
+
+
 async def test_status_tells_everything_at_a_glance(full: Running) -> None:
     said = (await full.get("/status")).json()
     assert said["version"] == "1.2.3"

@@ -164,6 +164,13 @@ async def test_huge_bodies_are_refused_whether_announced_or_not(web: Running) ->
     assert answer.status == 413
 
 
+async def test_large_deliveries_within_the_limit_are_taken(web: Running) -> None:
+    body = io.BytesIO(json.dumps(hook(*range(6_000))).encode())
+    assert len(body.getvalue()) > 1_000_000
+    answer = await web.post("/webhook/alerts", data=body, scope="alerts", headers=JSON)
+    assert answer.json()["new"] == 6_000
+
+
 async def test_chunked_bodies_are_taken(web: Running) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         raw = sample("alertmanager_firing")

@@ -16,12 +16,14 @@ from starlette.routing import Route
 from devops_agent.web import api, describe, forms, metrics, page, stream
 from devops_agent.web.asking import Desk, as_problem
 from devops_agent.web.auth import Gate
-from devops_agent.web.headers import SafeHeaders
+from devops_agent.web.edge import SAYS_UNFORESEEN, Edge
 from devops_agent.web.intake import Intake
 from devops_agent.web.parts import Parts
 from devops_agent.web.problem import ProblemError, answer
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
     from devops_agent.config.settings import Settings
     from devops_agent.engine.ground import Ground
     from devops_agent.model.action import Action
@@ -70,7 +72,7 @@ def create_app(  # noqa: PLR0913 — the seam to the composition root names each
         version=version,
     )
     gate = Gate(store, clock=clock)
-    app = FastAPI(
+    app = _Application(
         title="DevOps AI Agent",
         version=version,
         description=describe.SAYS,
@@ -84,7 +86,6 @@ def create_app(  # noqa: PLR0913 — the seam to the composition root names each
     app.state.intake = Intake(parts, gate)
     app.state.meter = metrics.Meter(app.state.desk, app.state.intake)
     app.state.stream = stream.Stream(store)
-    app.add_middleware(SafeHeaders)
     for path in app.state.intake.paths:
         app.router.routes.append(Route(path, app.state.intake, methods=["POST"]))
     app.state.routers = (*api.routers(), metrics.router, stream.router, page.router, forms.router)
@@ -94,6 +95,16 @@ def create_app(  # noqa: PLR0913 — the seam to the composition root names each
     _tell_problems(app)
     app.openapi = lambda: describe.describe(app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
     return app
+
+
+class _Application(FastAPI):
+    """FastAPI inside the edge."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return the layers, the outermost first."""
+        return Edge(
+            super().build_middleware_stack(), straight=dict.fromkeys(self.state.intake.paths, self.state.intake)
+        )
 
 
 @asynccontextmanager
@@ -128,9 +139,8 @@ def _tell_problems(app: FastAPI) -> None:
         detail = "; ".join(f"{place['at']}: {place['says']}" for place in places)
         return _as_asked(request, ProblemError(422, f"cannot read the request: {detail}", more={"errors": places}))
 
-    async def unforeseen(request: Request, error: Exception) -> Response:
-        log.error("request failed", exc_info=error, extra={"path": request.url.path, "method": request.method})
-        return _as_asked(request, ProblemError(500, "something went wrong here; the log of the web process says what"))
+    async def unforeseen(request: Request, _: Exception) -> Response:
+        return _as_asked(request, ProblemError(500, SAYS_UNFORESEEN))
 
     from devops_agent.engine.commands import RefusedError
     from devops_agent.engine.lifecycle import IllegalMoveError

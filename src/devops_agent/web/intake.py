@@ -17,6 +17,7 @@ from devops_agent.model.fact import to_json
 from devops_agent.ports import ReceiveError
 from devops_agent.store import alerts, runs
 from devops_agent.store.rows import StoreError
+from devops_agent.web.edge import route_path
 from devops_agent.web.problem import ProblemError, answer, busy
 from devops_agent.web.repeats import Memory
 
@@ -92,7 +93,7 @@ class Intake:
         if headers.get("content-encoding", "identity") != "identity":
             raise ProblemError(415, "cannot read a compressed body; send it as it is")
         body = await _read(receive, headers, most=self._parts.settings().web.max_body_bytes)
-        name = self.paths[scope["path"]]
+        name = self.paths[route_path(scope)]
         moment = self._parts.clock.monotonic()
         self._bodies.turn(moment)
         self._firings.turn(moment)
