@@ -120,12 +120,14 @@ async def test_in_a_storm_nothing_is_done_until_it_is_over(set_scene: Set) -> No
         assert all(one.closed for one in await scene.incidents())
 
 
-async def test_a_storm_leaves_no_trail_of_repeats_in_the_timeline(set_scene: Set) -> None:
+async def test_a_storm_gives_one_notice_and_leaves_no_trail_of_repeats_in_the_timeline(set_scene: Set) -> None:
     async with set_scene(*many(6)) as scene:
         await fall(scene, *(f"s{number}" for number in range(6)))
         await scene.run(600)
         assert len(await scene.events()) < 10
-        assert await scene.store.read(outbox.latest) == []
+        notices = await scene.store.read(outbox.latest)
+        assert [notice.kind for notice in notices] == ["storm"]
+        assert notices[0].message["says"].startswith("storm: 6 of 6 targets are in trouble")
 
 
 async def test_only_so_many_plans_are_under_way_at_once_and_the_others_follow(set_scene: Set) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from devops_agent.engine import lifecycle
+from devops_agent.model.alert import Severity
 from devops_agent.model.incident import Incident, Status
 from devops_agent.store import outbox
 
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from devops_agent.store.rows import Rows
+
+_STORM = timedelta(hours=1)
+"""How long one notice speaks for a storm."""
 
 log = logging.getLogger("devops_agent.notices")
 
@@ -47,3 +52,26 @@ def tell(
         ),
     )
     log.info("notice", extra={"incident": incident.id, "about": kind, "says": says, "next_steps": list(next_steps)})
+
+
+def tell_storm(rows: Rows, *, says: str, now: datetime) -> None:
+    """Put one notice for the whole storm in the outbox, however many incidents it holds back."""
+    window = int(now.timestamp() // _STORM.total_seconds())
+    fresh = outbox.put(
+        rows,
+        outbox.Notice(
+            key=f"storm/{window}",
+            incident="",
+            kind="storm",
+            severity=Severity.CRITICAL,
+            message={
+                "title": "many targets are in trouble at once",
+                "says": f"{says}. Nothing is repaired automatically until fewer are.",
+                "next_steps": ["look for what they share: network, storage, a database, this machine"],
+                "links": {"incidents": "/incidents"},
+            },
+            created_at=now,
+        ),
+    )
+    if fresh:
+        log.warning("notice", extra={"incident": "", "about": "storm", "says": says})

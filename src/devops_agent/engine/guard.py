@@ -93,7 +93,7 @@ def watchdog(s: Situation) -> Verdict:
     says = f"frozen: the alert that always fires is overdue by {_span(s.alerting_silent_for)}"
     if s.ordered or s.approved:
         return _verdict("watchdog", ALLOW, f"{says}; but a person said yes to this plan")
-    return _verdict("watchdog", DENY, says, retry_at=s.now + timedelta(seconds=30))
+    return _verdict("watchdog", DENY, says, retry_at=_next_look(s))
 
 
 def storm(s: Situation) -> Verdict:
@@ -101,9 +101,7 @@ def storm(s: Situation) -> Verdict:
     share = s.troubled / s.watched if s.watched else 0.0
     says = f"{s.troubled} of {s.watched} targets are in trouble"
     if s.troubled >= s.limits.storm_count and share > s.limits.storm_share and not (s.ordered or s.approved):
-        return _verdict(
-            "storm", DENY, f"storm: {says}, so the cause is elsewhere", retry_at=s.now + timedelta(seconds=30)
-        )
+        return _verdict("storm", DENY, f"storm: {says}, so the cause is elsewhere", retry_at=_next_look(s))
     return _verdict("storm", ALLOW, says)
 
 
@@ -250,6 +248,12 @@ def _allowed(s: Situation) -> str:
 def _needed(size: int, share: float) -> int:
     """Members besides the target that have to be well: the share of the group, rounded up, but never all others."""
     return min(math.ceil(size * share), max(size - 1, 0))
+
+
+def _next_look(s: Situation) -> datetime:
+    """What may last for hours is looked at again after half a minute at first, more rarely the longer it lasts."""
+    lasted = s.now - s.incident_opened_at
+    return s.now + min(max(lasted / 4, timedelta(seconds=30)), timedelta(minutes=5))
 
 
 def _strikes_in_a_row(trials: tuple[Trial, ...] | list[Trial]) -> int:

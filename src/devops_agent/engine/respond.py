@@ -359,6 +359,8 @@ class _Turn:
                 self._escalate(rows, incident, says, (*attempt.plan.advice, _guide(incident)))
             else:
                 self._tell_news(rows, "held", says, until=decision.retry_at)
+            if decision.rule == "storm":
+                escalate.tell_storm(rows, says=decision.reason, now=now)
 
         await self.run.record("hold back", hold, kind=type(None), tell=("events",))
         if decision.retry_at is not None:
