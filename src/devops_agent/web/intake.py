@@ -7,6 +7,7 @@ answered with a 4xx. So an overloaded or locked store is a 503, and only what ca
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 from collections import Counter
@@ -49,6 +50,7 @@ COMPLETE = "complete"
 TOPICS = ("respond", "events")
 _BODY_WITHIN = 10.0
 """Seconds that a sender may take for its body."""
+_DISCARD_WITHIN = 2.0
 _FORGET_AFTER = 150.0
 """Seconds; what is repeated reaches the store again after one to two times that."""
 _BODIES = 2_048
@@ -156,32 +158,36 @@ async def _read(receive: Receive, headers: dict[str, str], *, most: int) -> byte
 
     """
     announced = headers.get("content-length", "0")
-    if announced.isdigit() and int(announced) > most:
-        raise _too_large(most)
+    fits = not announced.isdigit() or int(announced) <= most
     pieces: list[bytes] = []
     size = 0
     try:
         async with asyncio.timeout(_BODY_WITHIN):
-            while True:
+            while fits:
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     raise ProblemError(_CLOSED, "the sender hung up")
                 piece = message.get("body", b"")
                 size += len(piece)
-                if size > most:
-                    raise _too_large(most)
+                fits = size <= most
                 pieces.append(piece)
-                if not message.get("more_body"):
+                if fits and not message.get("more_body"):
                     return b"".join(pieces)
     except TimeoutError as error:
         raise ProblemError(408, f"the body did not arrive within {_BODY_WITHIN:g} s", headers=_CLOSE) from error
+    await _discard(receive)
+    raise ProblemError(413, f"the body is larger than {most} bytes (agent.yaml: web.max_body_bytes)", headers=_CLOSE)
+
+
+async def _discard(receive: Receive) -> None:
+    """Read on for a moment: a sender whose bytes are left unread gets a reset connection and never sees the answer."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_DISCARD_WITHIN):
+            while (await receive()).get("more_body"):
+                pass
 
 
 _CLOSE = {"Connection": "close"}
-
-
-def _too_large(most: int) -> ProblemError:
-    return ProblemError(413, f"the body is larger than {most} bytes (agent.yaml: web.max_body_bytes)", headers=_CLOSE)
 
 
 def _parse(receiver: Receiver, body: bytes, headers: dict[str, str], now: datetime) -> Delivery:
