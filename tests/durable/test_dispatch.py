@@ -1,94 +1,19 @@
 """The dispatcher: every run is worked off once, in time, by whoever holds it, whatever fails on the way."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from datetime import timedelta
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from devops_agent.durable.dispatch import LEASE, PATIENCE, Dispatcher, Job
+from devops_agent.durable.dispatch import LEASE, Dispatcher, Job
 from devops_agent.durable.journal import Again, Run
 from devops_agent.kit.testing import START
 from devops_agent.store import events, open_store, runs
-from devops_agent.store.rows import Rows, StoreBusyError
+from devops_agent.store.rows import Rows
 from devops_agent.store.runs import Claim
+from tests.durable.working import QUEUE, Diary, enqueue, pass_, statuses, wake, working
 from tests.engine.inline import InlineStore, SteppedClock
-
-QUEUE = "work"
-Do = Callable[[Run], Awaitable[Again | None]]
-
-
-async def enqueue(store: InlineStore, key: str = "k", *, lock: str = "", job: str = "job", later: float = 0) -> None:
-    due = START + timedelta(seconds=later)
-    await store.write(
-        lambda rows: runs.enqueue(
-            rows, QUEUE, job, key=key, lock=lock, now=START, version="1", not_before=due if later else None
-        ),
-        tell=(QUEUE,),
-    )
-
-
-async def wake(store: InlineStore, clock: SteppedClock, key: str = "k") -> None:
-    await store.write(lambda rows: runs.wake(rows, QUEUE, key, now=clock.now()), tell=(QUEUE,))
-
-
-async def statuses(store: InlineStore) -> list[tuple[str, str]]:
-    rows = await store.read(lambda rows: rows.all("SELECT key, status FROM runs ORDER BY id"))
-    return [(row["key"], row["status"]) for row in rows]
-
-
-@asynccontextmanager
-async def working(
-    store: InlineStore, clock: SteppedClock, do: Do, *, owner: str = "me", concurrent: int = 8
-) -> AsyncIterator[Dispatcher]:
-    """Let a dispatcher work in the background."""
-
-    async def job(run: Run) -> Again | None:
-        return await do(run)
-
-    def give_up(rows: Rows, claim: Claim, says: str) -> None:
-        events.add(rows, "given up", says, at=clock.now())
-
-    dispatcher = Dispatcher(
-        store, QUEUE, {"job": Job(do=job, give_up=give_up)}, clock=clock, owner=owner, concurrent=concurrent
-    )
-    loop = asyncio.create_task(dispatcher.run())
-    try:
-        yield dispatcher
-    finally:
-        await dispatcher.drain(seconds=0)
-        loop.cancel()
-        await asyncio.gather(loop, return_exceptions=True)
-
-
-async def pass_(store: InlineStore, clock: SteppedClock, seconds: float) -> None:
-    """Let time pass, each sleeper in turn."""
-    end = clock.monotonic() + seconds
-    while clock.monotonic() < end:
-        await clock.step(store, until=end)
-
-
-class Diary:
-    """Does runs that take some time, and notes when each began and ended."""
-
-    def __init__(self, clock: SteppedClock, *, takes: float = 0) -> None:
-        self.clock = clock
-        self.takes = takes
-        self.began: list[tuple[str, float]] = []
-        self.ended: list[tuple[str, float]] = []
-
-    async def __call__(self, run: Run) -> Again | None:
-        self.began.append((run.key, self.clock.monotonic()))
-        await self.clock.sleep(self.takes)
-        self.ended.append((run.key, self.clock.monotonic()))
-        return None
-
-    @property
-    def keys(self) -> list[str]:
-        return [key for key, _ in self.began]
 
 
 async def test_a_run_is_done_the_moment_it_is_written(store: InlineStore, clock: SteppedClock) -> None:
@@ -227,132 +152,6 @@ async def test_two_dispatchers_on_one_store_do_each_run_once(store: InlineStore,
     assert sorted(one.keys + other.keys) == sorted(str(number) for number in range(60))
     assert one.keys
     assert other.keys
-
-
-async def test_who_was_held_up_longer_than_its_lease_loses_the_run_and_writes_nothing(
-    store: InlineStore, clock: SteppedClock
-) -> None:
-    held_up = asyncio.Event()
-
-    def telling(who: str, after: asyncio.Event | None = None) -> Do:
-        async def do(run: Run) -> Again | None:
-            if after is not None:
-                await after.wait()
-            await run.record("told", lambda rows: events.add(rows, "told", who, at=clock.now()), kind=int)
-            return None
-
-        return do
-
-    await enqueue(store)
-    async with working(store, clock, telling("late", held_up)) as late:
-        await clock.quiet(store)
-        draining = asyncio.create_task(late.drain(seconds=30))
-        await clock.quiet(store)
-        await store.write(lambda rows: runs.release(rows, QUEUE, now=clock.now(), alive=lambda _: False))
-        async with working(store, clock, telling("quick"), owner="another"):
-            await pass_(store, clock, 1)
-            held_up.set()
-            await draining
-    assert [event.says for event in await store.read(lambda rows: events.after(rows, 0))] == ["quick"]
-    assert await statuses(store) == [("k", "done")]
-
-
-async def test_a_clock_that_jumps_over_a_lease_makes_nobody_begin_its_own_run_beside_itself(
-    store: InlineStore, clock: SteppedClock
-) -> None:
-    diary = Diary(clock, takes=20)
-    await enqueue(store)
-    async with working(store, clock, diary):
-        await pass_(store, clock, 1)
-        clock.jump(3600)
-        await pass_(store, clock, 60)
-    assert (diary.keys, await statuses(store)) == (["k"], [("k", "done")])
-
-
-async def test_a_run_that_raises_is_tried_again_with_growing_pauses_and_then_given_up_with_a_word(
-    store: InlineStore, clock: SteppedClock
-) -> None:
-    tries: list[float] = []
-
-    async def do(run: Run) -> Again | None:
-        tries.append(clock.monotonic())
-        raise OSError("the socket is away")
-
-    await enqueue(store)
-    async with working(store, clock, do):
-        await pass_(store, clock, 600)
-    assert len(tries) == PATIENCE
-    pauses = [after - before for before, after in pairwise(tries)]
-    assert all(most / 2 <= pause <= most for pause, most in zip(pauses, (1, 2, 4, 8), strict=True))
-    assert await statuses(store) == [("k", "failed")]
-    assert [event.says for event in await store.read(lambda rows: events.after(rows, 0))] == [
-        "OSError: the socket is away"
-    ]
-
-
-async def test_a_run_that_was_woken_often_has_as_many_tries_as_any_other(
-    store: InlineStore, clock: SteppedClock
-) -> None:
-    rounds = 0
-
-    async def do(run: Run) -> Again | None:
-        nonlocal rounds
-        rounds += 1
-        if rounds <= 2 * PATIENCE:
-            await run.park(until=clock.now() + timedelta(seconds=1), waits_on="something")
-        if rounds <= 2 * PATIENCE + 3:
-            raise OSError("away")
-        return None
-
-    await enqueue(store)
-    async with working(store, clock, do):
-        await pass_(store, clock, 600)
-    assert await statuses(store) == [("k", "done")]
-
-
-async def test_a_run_goes_on_from_its_journal_after_a_failure(store: InlineStore, clock: SteppedClock) -> None:
-    tries = 0
-
-    async def do(run: Run) -> Again | None:
-        nonlocal tries
-        tries += 1
-        await run.record("told", lambda rows: events.add(rows, "told", "x", at=clock.now()), kind=int)
-        if tries < 3:
-            raise OSError("away")
-        return None
-
-    await enqueue(store)
-    async with working(store, clock, do):
-        await pass_(store, clock, 60)
-    assert tries == 3
-    assert (await store.read(events.head))[0] == 1
-
-
-async def test_it_stays_alive_while_the_store_is_busy_and_goes_on_afterwards(
-    store: InlineStore, clock: SteppedClock
-) -> None:
-    diary = Diary(clock, takes=5)
-    await enqueue(store, "before")
-    async with working(store, clock, diary):
-        await pass_(store, clock, 2)
-        store.trouble = StoreBusyError("locked")
-        await pass_(store, clock, 200)
-        store.trouble = None
-        await enqueue(store, "after")
-        await pass_(store, clock, 200)
-    assert [key for key, status in await statuses(store) if status == "done"] == ["before", "after"]
-
-
-async def test_a_run_of_a_kind_that_this_version_does_not_know_is_given_up_and_harms_no_other(
-    store: InlineStore, clock: SteppedClock
-) -> None:
-    diary = Diary(clock)
-    await enqueue(store, "strange", job="of-the-future")
-    async with working(store, clock, diary):
-        await pass_(store, clock, 100)
-        await enqueue(store, "k")
-        await pass_(store, clock, 1)
-    assert await statuses(store) == [("strange", "failed"), ("k", "done")]
 
 
 async def test_a_drain_lets_what_is_under_way_end_and_begins_nothing_more(

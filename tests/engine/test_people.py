@@ -1,69 +1,20 @@
 """What people say while the agent responds: answers, pauses, flags, guidance, orders, closing by hand."""
 
-from datetime import timedelta
-
 import pytest
 
 from devops_agent.engine import commands
-from devops_agent.kit.testing import StrictGuardian, Trouble
-from devops_agent.model.action import Step
 from devops_agent.model.attempt import Outcome
 from devops_agent.model.decision import Answer
 from devops_agent.model.identity import Identity, Protected
-from devops_agent.model.incident import Incident, Status
+from devops_agent.model.incident import Status
 from devops_agent.model.target import Trust
 from devops_agent.store import approvals, outbox, runs
 from tests.engine.conftest import Set
-from tests.engine.site import HEALTHY, VERSION, Scene, alert, runbook, target
+from tests.engine.people import answer, close, fall, guide, pause, resume, switch
+from tests.engine.site import runbook, target
 
 DEPLOY = runbook("new", "fake.deploy", args={"image": "shop/app:3"})
 ASKED = Status.AWAITING_APPROVAL
-
-
-async def fall(scene: Scene, name: str = "api") -> None:
-    """Let a service die and its alert come in."""
-    scene.world.kill(name)
-    await scene.deliver(alert(target=name, at=scene.clock))
-
-
-async def answer(scene: Scene, given: Answer, id_: str = "APR-1", comment: str = "") -> None:
-    now = scene.clock.now()
-    await scene.command(lambda rows: commands.answer(rows, id_, given, by="alice", comment=comment, now=now))
-
-
-async def pause(scene: Scene, name: str = "", ends_in: float | None = None) -> None:
-    now = scene.clock.now()
-    ends_at = None if ends_in is None else now + timedelta(seconds=ends_in)
-    await scene.command(
-        lambda rows: commands.pause(rows, target=name, reason="a release", by="alice", ends_at=ends_at, now=now)
-    )
-
-
-async def resume(scene: Scene, name: str = "") -> None:
-    await scene.command(lambda rows: commands.resume(rows, target=name, by="alice", now=scene.clock.now()))
-
-
-async def switch(scene: Scene, *, on: bool) -> None:
-    name = "AUTO_REMEDIATION_ENABLED"
-    await scene.command(lambda rows: commands.set_flag(rows, name, value=on, by="alice", now=scene.clock.now()))
-
-
-async def guide(scene: Scene, book: str, id_: str = "INC-1") -> None:
-    now = scene.clock.now()
-    await scene.command(lambda rows: commands.guide(rows, id_, runbook=book, by="alice", comment="", now=now))
-
-
-async def close(scene: Scene, id_: str = "INC-1") -> Incident:
-    now = scene.clock.now()
-    return await scene.command(lambda rows: commands.resolve(rows, id_, by="alice", comment="mended", now=now))
-
-
-async def order(scene: Scene, action: str = "fake.restart", name: str = "api") -> Incident:
-    step = Step(name="order", action=action, proof=HEALTHY)
-    now = scene.clock.now()
-    return await scene.command(
-        lambda rows: commands.order(rows, target=name, step=step, reason="x", by="alice", now=now, version=VERSION)
-    )
 
 
 async def test_a_risky_plan_is_put_before_a_person_and_nothing_is_done_meanwhile(set_scene: Set) -> None:
@@ -279,68 +230,6 @@ async def test_guidance_does_not_come_between_an_action_and_its_proof(set_scene:
         await scene.run(2)
         with pytest.raises(commands.RefusedError, match="INC-1 is remediating right now"):
             await guide(scene, "restart")
-
-
-async def test_an_order_is_carried_out_on_a_healthy_service_proven_and_closed(set_scene: Set) -> None:
-    async with set_scene() as scene:
-        ordered = await order(scene)
-        await scene.run()
-        assert scene.done == [("fake.restart", "api")]
-        incident = await scene.incident(ordered.id)
-        assert incident.status is Status.RESOLVED
-        assert incident.reason == "done as ordered: every step was proven"
-        [attempt] = await scene.attempts(ordered.id)
-        assert (attempt.outcome, attempt.ordered) == (Outcome.HEALED, True)
-
-
-async def test_an_order_that_fails_is_told_and_not_tried_again(set_scene: Set) -> None:
-    async with set_scene() as scene:
-        scene.actuator.will(Trouble(fails="no permission", times=3))
-        ordered = await order(scene)
-        await scene.run(600)
-        incident = await scene.incident(ordered.id)
-        assert (scene.done, incident.status) == ([], Status.ESCALATED)
-        assert "no permission" in incident.reason
-        assert len(await scene.attempts(ordered.id)) == 1
-
-
-async def test_an_order_goes_through_pause_and_monitoring_only_but_not_through_opt_out(set_scene: Set) -> None:
-    async with set_scene(target(), target("out", managed=False)) as scene:
-        await pause(scene)
-        await switch(scene, on=False)
-        await order(scene)
-        refused = await order(scene, name="out")
-        await scene.run()
-        assert scene.done == [("fake.restart", "api")]
-        assert "out is opted out" in (await scene.incident(refused.id)).reason
-
-
-async def test_an_order_never_touches_what_is_protected(set_scene: Set) -> None:
-    guardian = StrictGuardian(Protected(what="its database", why="test", is_=Identity(names=frozenset({"api"}))))
-    async with set_scene(guardian=guardian) as scene:
-        ordered = await order(scene)
-        await scene.run()
-        assert (scene.done, (await scene.incident(ordered.id)).status) == ([], Status.ESCALATED)
-        assert "never touched: its database (test)" in (await scene.incident(ordered.id)).reason
-
-
-async def test_an_order_for_an_unknown_target_is_told(set_scene: Set) -> None:
-    async with set_scene() as scene:
-        ordered = await order(scene, name="nobody")
-        await scene.run()
-        assert "no target is known as 'nobody'" in (await scene.incident(ordered.id)).reason
-
-
-async def test_an_order_waits_while_a_response_acts_on_the_same_target(set_scene: Set) -> None:
-    async with set_scene(runbooks=[runbook("restart", "fake.restart")]) as scene:
-        scene.actuator.will(Trouble(hangs=True, after=True))
-        await fall(scene)
-        await scene.run(5)
-        await order(scene, "fake.stop")
-        await scene.run(20)
-        assert scene.done == [("fake.restart", "api")]
-        await scene.run()
-        assert scene.done[-1] == ("fake.stop", "api")
 
 
 async def test_a_person_closes_an_incident_that_waits_for_an_answer(set_scene: Set) -> None:
