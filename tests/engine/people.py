@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from devops_agent.engine import commands
+from devops_agent.model.action import Step
 from devops_agent.model.decision import Answer
 from devops_agent.model.incident import Incident
 from tests.engine.site import HEALTHY, VERSION, Scene, alert
