@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from devops_agent.model.event import Event
-from devops_agent.model.fact import to_json
+from devops_agent.model.fact import Fact, to_json
 from devops_agent.store.rows import Row, Rows, from_us, storable, to_us
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
 
 GENESIS = "0" * 64
@@ -105,27 +104,47 @@ def head(rows: Rows) -> tuple[int, str]:
     return (int(row["seq"]), str(row["hash"])) if row else (0, GENESIS)
 
 
+class Walked(Fact, kw_only=True):
+    """How far the chain was found right."""
+
+    seq: int = 0
+    hash: str = GENESIS
+    broken: tuple[int, str] | None = None
+    """Number and what is wrong, of the first event that was altered, removed or slipped in."""
+    done: bool = False
+
+
 def broken_link(rows: Rows) -> tuple[int, str] | None:
     """Walk the chain; return (number, what is wrong) of the first event that was altered, removed or slipped in."""
-    expected, previous = 1, GENESIS
-    for row in _walk(rows):
-        if row["seq"] != expected:
-            seen = int(row["seq"])
-            return (
-                (expected, f"event {expected} is missing") if seen > expected else (seen, f"event {seen} is too much")
-            )
-        values = {name: row[name] for name in ("seq", "at", "incident", "target", "kind", "actor", "says", "data_json")}
-        if _link(previous, values) != row["hash"]:
-            return expected, f"event {expected} is not what was written"
-        expected, previous = expected + 1, str(row["hash"])
+    walked = Walked()
+    while not walked.done:
+        walked = walk_on(rows, walked)
+    return walked.broken
+
+
+def walk_on(rows: Rows, walked: Walked, *, limit: int = 1_000) -> Walked:
+    """Walk at most `limit` events further: a long chain can be proven between other work."""
+    # From the lowest number there can be: an event that was slipped in before the first is found too.
+    start = walked.seq + 1 if walked.seq else -(2**63)
+    seq, hash_ = walked.seq, walked.hash
+    page = rows.all(
+        f"SELECT {_COLUMNS} FROM events WHERE seq >= :seq ORDER BY seq LIMIT :limit", seq=start, limit=limit
+    )
+    for row in page:
+        if wrong := _wrong(row, expected=seq + 1, previous=hash_):
+            return Walked(seq=seq, hash=hash_, broken=wrong, done=True)
+        seq, hash_ = seq + 1, str(row["hash"])
+    return Walked(seq=seq, hash=hash_, done=len(page) < limit)
+
+
+def _wrong(row: Row, *, expected: int, previous: str) -> tuple[int, str] | None:
+    seen = int(row["seq"])
+    if seen != expected:
+        return (expected, f"event {expected} is missing") if seen > expected else (seen, f"event {seen} is too much")
+    values = {name: row[name] for name in ("seq", "at", "incident", "target", "kind", "actor", "says", "data_json")}
+    if _link(previous, values) != row["hash"]:
+        return expected, f"event {expected} is not what was written"
     return None
-
-
-def _walk(rows: Rows) -> Iterator[Row]:
-    seq = -(2**63)  # the lowest number there can be: one that was slipped in before the first is found too
-    while page := rows.all(f"SELECT {_COLUMNS} FROM events WHERE seq >= :seq ORDER BY seq LIMIT 1000", seq=seq):
-        yield from page
-        seq = int(page[-1]["seq"]) + 1
 
 
 def _link(previous: str, values: dict[str, object]) -> str:

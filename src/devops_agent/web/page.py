@@ -259,11 +259,13 @@ async def runbooks_(request: Request, desk: DeskOf) -> Response:
 @router.get("/audit")
 async def audit_(request: Request, desk: DeskOf, cursor: Cursor = "", *, verify: bool = False) -> Response:
     """List everything that happened."""
+    await desk.gate.viewer(request)
+    proof = await prove(desk) if verify else None
 
     def read(rows: Rows, _: datetime) -> dict[str, Any]:
         told = events.latest(rows, before=int(cursor or NEWEST), limit=101)
         more = str(told[99].seq) if len(told) > 100 else ""  # noqa: PLR2004 — one more than is shown
-        return {"told": told[:100], "next": more, "proof": prove(rows) if verify else None}
+        return {"told": told[:100], "next": more, "proof": proof}
 
     return await show(request, desk, "audit", read)
 

@@ -360,8 +360,9 @@ class AuditProof(Shape):
 
     intact: bool
     events: int
+    """How many were found right, from the first on."""
     head: str
-    """Hash of the newest event: noted elsewhere, it proves later that nothing was cut off."""
+    """Hash of the last of them: noted elsewhere, it proves later that nothing was cut off."""
     broken_at: int | None
     says: str
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from devops_agent.store import alerts, events, outbox
-from devops_agent.store.rows import Rows
 from devops_agent.web import schemas
 from devops_agent.web.api.incidents import NEWEST, Cursor, Limit
-from devops_agent.web.asking import DeskOf, needs, problems
+from devops_agent.web.asking import Desk, DeskOf, needs, problems
 
 router = APIRouter(prefix="/api/v1", tags=["record"])
+
+_LINKS_AT_ONCE = 2_000
 
 
 @router.get("/alerts", responses=problems(), dependencies=[needs("read")])
@@ -36,17 +37,20 @@ async def audit(desk: DeskOf, cursor: Cursor = "", limit: Limit = 100) -> schema
 @router.get("/audit/verify", responses=problems(), dependencies=[needs("read")])
 async def verify(desk: DeskOf) -> schemas.AuditProof:
     """Walk the chain of events and tell whether anything was altered, removed or slipped in."""
-    return await desk.read(prove)
+    return await prove(desk)
 
 
-def prove(rows: Rows) -> schemas.AuditProof:
-    """Return whether the chain of events holds."""
-    seq, head = events.head(rows)
-    broken = events.broken_link(rows)
-    if broken is None:
-        says = f"all {seq} events are as they were written"
-        return schemas.AuditProof(intact=True, events=seq, head=head, broken_at=None, says=says)
-    return schemas.AuditProof(intact=False, events=seq, head=head, broken_at=broken[0], says=broken[1])
+async def prove(desk: Desk) -> schemas.AuditProof:
+    """Return whether the chain of events holds; other requests are served between its parts."""
+    walked = events.Walked()
+    while not walked.done:
+        before = walked
+        walked = await desk.read(lambda rows: events.walk_on(rows, before, limit=_LINKS_AT_ONCE))  # noqa: B023 — awaited at once
+    if walked.broken is None:
+        says = f"all {walked.seq} events are as they were written"
+        return schemas.AuditProof(intact=True, events=walked.seq, head=walked.hash, broken_at=None, says=says)
+    broken_at, says = walked.broken
+    return schemas.AuditProof(intact=False, events=walked.seq, head=walked.hash, broken_at=broken_at, says=says)
 
 
 @router.get("/outbox", responses=problems(), dependencies=[needs("read")])
