@@ -2,20 +2,16 @@
 
 import asyncio
 import socket
-import ssl
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from devops_agent.kit.http import Http, HttpError
-
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 17\r\nX-Who: me\r\n\r\n" + b'{"status":"fine"}'
+from tests.kit.answering import OK, own_authority, reason_of, saying, serving
 
 
 @pytest.fixture
@@ -23,42 +19,6 @@ async def http() -> AsyncIterator[Http]:
     client = Http()
     yield client
     await client.close()
-
-
-@asynccontextmanager
-async def serving(serve: Serve, *, tls: ssl.SSLContext | None = None, path: Path | None = None) -> AsyncIterator[str]:
-    """Serve on a free port (or a Unix socket) and tell the URL to ask."""
-
-    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await serve(reader, writer)
-        finally:
-            writer.close()
-
-    if path:
-        server = await asyncio.start_unix_server(once, path)
-        url = "http://docker"
-    else:
-        server = await asyncio.start_server(once, "127.0.0.1", 0, ssl=tls)
-        url = f"{'https' if tls else 'http'}://localhost:{server.sockets[0].getsockname()[1]}"
-    async with server:
-        yield url
-
-
-def saying(answer: bytes) -> Serve:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(answer)
-        await writer.drain()
-
-    return serve
-
-
-async def reason_of(asking: Awaitable[object]) -> str:
-    with pytest.raises(HttpError) as raised:
-        await asking
-    assert str(raised.value).startswith("cannot ")
-    return raised.value.reason
 
 
 async def test_returns_status_headers_body_and_time(http: Http) -> None:
@@ -187,7 +147,12 @@ async def test_reads_no_more_than_the_limit(http: Http, *, announced: bool) -> N
 async def test_follows_redirects_to_the_same_server_only_and_only_when_told(http: Http) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked = (await reader.readuntil(b"\r\n\r\n")).split()[1]
-        there = {b"/health": b"/health/", b"/away": b"http://elsewhere.invalid/", b"/ring": b"/ring"}.get(asked)
+        there = {
+            b"/health": b"/health/",
+            b"/away": b"http://elsewhere.invalid/",
+            b"/ring": b"/ring",
+            b"/void": b"//[",
+        }.get(asked)
         writer.write(b"HTTP/1.1 307 There\r\nContent-Length: 0\r\nLocation: " + there + b"\r\n\r\n" if there else OK)
 
     async with serving(serve) as url:
@@ -195,6 +160,7 @@ async def test_follows_redirects_to_the_same_server_only_and_only_when_told(http
         assert (await http.request("GET", f"{url}/health", redirects=3)).status == 200
         assert (await http.request("GET", f"{url}/away", redirects=3)).status == 307
         assert (await http.request("GET", f"{url}/ring", redirects=3)).status == 307
+        assert (await http.request("GET", f"{url}/void", redirects=3)).status == 307
         assert (await http.request("POST", f"{url}/health", redirects=3)).status == 307
 
 
@@ -227,17 +193,6 @@ async def test_a_stream_that_is_refused_or_broken_or_too_wide_is_an_error(http: 
         assert await reason_of(anext(http.lines("GET", url, limit=100))) == "too large"
 
 
-def own_authority(folder: Path, *, days: int) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """Make a certificate for localhost; returns what a server needs and what a client needs to trust it."""
-    key, cert = folder / "key.pem", folder / "cert.pem"
-    request = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=localhost"
-    names = ["-addext", "subjectAltName=DNS:localhost", "-days", str(days)]
-    subprocess.run([*request.split(), *names, "-keyout", key, "-out", cert], check=True, capture_output=True)
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(cert, key)
-    return server, ssl.create_default_context(cafile=cert)
-
-
 async def test_checks_certificates_and_reads_when_they_end(http: Http, tmp_path: Path) -> None:
     server, client = own_authority(tmp_path, days=30)
     trusting = Http(tls=client)
@@ -249,9 +204,9 @@ async def test_checks_certificates_and_reads_when_they_end(http: Http, tmp_path:
     assert timedelta(days=29) < ends - datetime.now(UTC) <= timedelta(days=30)
 
 
-def test_loads_no_server() -> None:
+def test_loads_no_other_client_and_no_server() -> None:
     code = "import asyncio, sys; from devops_agent.kit.http import Http; h = Http()\n"
     code += "try: asyncio.run(h.request('GET', 'http://127.0.0.1:1'))\n"
-    code += "except Exception: print('aiohttp.web' in sys.modules)"
+    code += "except Exception: print([name for name in ('aiohttp', 'httpx', 'http.client') if name in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-    assert shown.split() == ["False"]
+    assert shown.strip() == "[]"

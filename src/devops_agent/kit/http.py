@@ -1,11 +1,15 @@
-"""The agent's one HTTP client: lean, bounded, and exact about why a request failed."""
+"""The agent's one HTTP client: lean, bounded, and exact about why a request failed.
+
+It is our own because the agent has a budget of memory that general clients exceed by themselves (see
+docs/decisions/0005); `wire` is its lower half.
+"""
 
 import errno
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,7 +18,8 @@ import msgspec
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-    from aiohttp import ClientResponse, ClientSession
+    from devops_agent.kit.connections import Asked, Connections
+    from devops_agent.kit.wire import Place, Wire
 
 Reason = Literal["dns", "refused", "unreachable", "timeout", "reset", "tls", "protocol", "too large", "status"]
 """`status` comes from streams only: an answer other than 2xx where lines were asked for."""
@@ -22,6 +27,7 @@ Reason = Literal["dns", "refused", "unreachable", "timeout", "reset", "tls", "pr
 _NO_HEADERS: Mapping[str, str] = {}
 _SUCCESS = range(200, 300)
 _MOVED = frozenset({301, 302, 303, 307, 308})
+_EXCERPT = 300
 
 
 class HttpError(Exception):
@@ -83,9 +89,9 @@ class Http:
             tls: how https servers are checked; None: against the system's certificates.
 
         """
-        self._connections = connections
+        self._most = connections
         self._tls = tls
-        self._sessions: dict[tuple[str, bool], ClientSession] = {}
+        self._opened: Connections | None = None
 
     async def request(  # noqa: PLR0913 — a request has so many parts, and a call reads best with all of them in sight
         self,
@@ -120,21 +126,27 @@ class Http:
         """
         import asyncio
 
+        from devops_agent.kit.connections import Asked
+        from devops_agent.kit.wire import place_of
+
         began = time.monotonic()
-        session = self._session(socket, keep=keep)
+        method = method.upper()
         with _failing_clearly(_words(method, url, socket), timeout):
             async with asyncio.timeout(timeout):
+                place = place_of(url)
                 while True:
-                    async with session.request(
-                        method, url, data=body or None, headers=headers, allow_redirects=False
-                    ) as response:
-                        onward = _onward(response) if redirects else ""
-                        if not onward:
-                            content = await _read(response, limit)
-                            break
-                    url, redirects = onward, redirects - 1
+                    asked = Asked(method, place, body, headers, socket=socket, keep=keep)
+                    wire = await self._connections.ask(asked, began + timeout, limit=limit)
+                    try:
+                        content = _plain(await wire.whole(), wire.headers, limit)
+                    finally:
+                        self._connections.leave(wire, asked)
+                    onward = _onward(wire, asked) if redirects else None
+                    if onward is None:
+                        break
+                    place, redirects = onward, redirects - 1
         seconds = time.monotonic() - began
-        return Answer(status=response.status, headers=response.headers, body=content, seconds=seconds)
+        return Answer(status=wire.status, headers=_Headers(wire.headers), body=content, seconds=seconds)
 
     async def lines(  # noqa: PLR0913 — see request
         self,
@@ -164,17 +176,33 @@ class Http:
         """
         import asyncio
 
-        session = self._session(socket, keep=False)
+        from devops_agent.kit.connections import Asked
+        from devops_agent.kit.wire import WireError, place_of
+
+        method = method.upper()
         with _failing_clearly(_words(method, url, socket), timeout):
             async with asyncio.timeout(timeout):
-                response = await session.request(method, url, data=body or None, headers=headers, allow_redirects=False)
-            async with response:
-                if response.status not in _SUCCESS:
-                    said = (await _read(response, limit)).decode(errors="replace").strip()
-                    message = f"cannot {method} {url}: {response.status} {said[:300]}"
-                    raise HttpError("status", message, status=response.status)
-                async for line in _split(response, limit):
-                    yield line
+                asked = Asked(method, place_of(url), body, headers, socket=socket, keep=False)
+                wire = await self._connections.ask(asked, time.monotonic() + timeout, limit=None)
+            try:
+                if wire.headers.get("content-encoding", "identity") != "identity":
+                    raise ValueError("a stream that is encoded, though plain text was asked for")
+                if wire.status not in _SUCCESS:
+                    async with asyncio.timeout(timeout):
+                        said = await _beginning(wire)
+                    message = f"cannot {method} {_bare(url)}: {wire.status} {said}"
+                    raise HttpError("status", message, status=wire.status)
+                rest = b""
+                while piece := await wire.piece():
+                    *lines, rest = (rest + piece).split(b"\n")
+                    for line in lines:
+                        yield line.removesuffix(b"\r")
+                    if len(rest) > limit:
+                        raise WireError("too large", f"a line of more than {limit} bytes")
+                if rest:
+                    yield rest
+            finally:
+                self._connections.leave(wire, asked)
 
     async def certificate_ends(self, host: str, port: int, *, timeout: float = 5.0) -> datetime:
         """Return when the certificate that an https server shows ends; costs a connection of its own.
@@ -188,105 +216,116 @@ class Http:
 
         with _failing_clearly(f"read the certificate of {host}:{port}", timeout):
             async with asyncio.timeout(timeout):
-                context = self._tls or ssl.create_default_context()
-                _, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=host)
-            shown = writer.get_extra_info("peercert")
-            writer.transport.abort()
+                wire = await self._connections.connect(("https", host, port), "", time.monotonic() + timeout)
+            shown: Any = wire.shown("peercert")
+            self._connections.drop(wire)
+            if not shown:
+                raise ssl.SSLError("no certificate is shown")
         return datetime.fromtimestamp(ssl.cert_time_to_seconds(shown["notAfter"]), tz=UTC)
 
     async def close(self) -> None:
         """Close every connection; the client can be used again, and then opens new ones."""
-        sessions = list(self._sessions.values())
-        self._sessions.clear()
-        for session in sessions:
-            await session.close()
+        if self._opened is not None:
+            await self._opened.close()
 
-    def _session(self, socket: str, *, keep: bool) -> "ClientSession":
-        session = self._sessions.get((socket, keep))
-        if session is None:
-            session = self._sessions[socket, keep] = self._open(socket, keep=keep)
-        return session
+    @property
+    def _connections(self) -> "Connections":
+        if self._opened is None:
+            from devops_agent.kit.connections import Connections
 
-    def _open(self, socket: str, *, keep: bool) -> "ClientSession":
-        import aiohttp
+            self._opened = Connections(most=self._most, tls=self._tls)
+        return self._opened
 
-        limits: dict[str, Any] = {"limit": self._connections, "force_close": not keep}
-        connector: aiohttp.BaseConnector
-        if socket:
-            connector = aiohttp.UnixConnector(path=socket, **limits)
-        else:
-            connector = aiohttp.TCPConnector(
-                # A broken name service must show within the next polls, so names are remembered for seconds only.
-                ttl_dns_cache=10,
-                resolver=aiohttp.ThreadedResolver(),
-                ssl=True if self._tls is None else self._tls,
-                **limits,
-            )
-        return aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": "devops-agent", "Accept-Encoding": "identity"},
-            skip_auto_headers=("Accept", "Content-Type"),
-            timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None),
-            trust_env=False,
-            middlewares=(),
-        )
+
+class _Headers(Mapping[str, str]):
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._headers = headers
+
+    def __getitem__(self, name: str) -> str:
+        return self._headers[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._headers)
+
+    def __len__(self) -> int:
+        return len(self._headers)
 
 
 @contextmanager
 def _failing_clearly(asked: str, timeout: float) -> Iterator[None]:
     """Turn whatever goes wrong inside into an HttpError that says what was asked."""
-    import aiohttp
+    from devops_agent.kit.wire import WireError
 
     try:
         yield
     except TimeoutError as error:
         raise HttpError("timeout", f"cannot {asked}: no answer within {timeout:g} s") from error
-    except (aiohttp.ClientError, OSError, ValueError) as error:
-        reason = _reason(error)
-        detail = str(getattr(error, "os_error", None) or error) or type(error).__name__
-        raise HttpError(reason, f"cannot {asked}: {_WORDS[reason]} ({detail})") from error
+    except (WireError, OSError, ValueError) as error:
+        reason = error.reason if isinstance(error, WireError) else _reason(error)
+        raise HttpError(reason, f"cannot {asked}: {_WORDS[reason]} ({str(error) or type(error).__name__})") from error
 
 
 def _words(method: str, url: str, socket: str) -> str:
-    return f"{method} {url} over {socket}" if socket else f"{method} {url}"
+    return f"{method} {_bare(url)} over {socket}" if socket else f"{method} {_bare(url)}"
 
 
-def _onward(response: "ClientResponse") -> str:
+def _bare(url: str) -> str:
+    """Leave out a URL's user and password."""
+    return re.sub(r"//[^/?#]*@", "//", url)
+
+
+def _onward(wire: "Wire", asked: "Asked") -> "Place | None":
     """Return where an answer sends us, if that is the same server and asking there again does no harm; else nothing."""
-    if response.status not in _MOVED or response.method not in {"GET", "HEAD"}:
-        return ""
-    there = response.url.join(type(response.url)(response.headers.get("Location", "")))
-    return str(there) if there.origin() == response.url.origin() else ""
+    from urllib.parse import urljoin
+
+    from devops_agent.kit.wire import place_of
+
+    location = wire.headers.get("location", "")
+    if wire.status not in _MOVED or asked.method not in {"GET", "HEAD"} or not location:
+        return None
+    scheme, host, port = asked.place.origin
+    bracketed = f"[{host}]" if ":" in host else host
+    try:
+        there = place_of(urljoin(f"{scheme}://{bracketed}:{port}{asked.place.path}", location))
+    except ValueError:
+        return None
+    return replace(there, credentials=asked.place.credentials) if there.origin == asked.place.origin else None
 
 
-async def _read(response: "ClientResponse", limit: int) -> bytes:
-    pieces: list[bytes] = []
-    size = response.content_length or 0
-    if size <= limit:
-        size = 0
-        async for piece in response.content.iter_any():
-            pieces.append(piece)
-            size += len(piece)
-            if size > limit:
-                break
-        else:
-            return b"".join(pieces)
-    # The rest is not wanted, so the connection must not wait for it.
-    response.close()
-    raise HttpError("too large", f"cannot read {response.url}: more than {limit} bytes")
+def _plain(body: bytes, headers: Mapping[str, str], limit: int) -> bytes:
+    """Undo an encoding that was not asked for; one that is unknown is left as it is.
+
+    Raises:
+        ValueError: the body is not what it says.
+        WireError: it unfolds to more than `limit` bytes.
+
+    """
+    encoding = headers.get("content-encoding", "").lower()
+    if not body or encoding not in {"gzip", "x-gzip", "deflate"}:
+        return body
+    import zlib
+
+    from devops_agent.kit.wire import WireError
+
+    # Some servers send `deflate` without the frame that it should have (RFC 9110, 8.4.1.2); a frame begins with 8.
+    framed = encoding != "deflate" or body[0] & 0x0F == zlib.DEFLATED
+    unpacking = zlib.decompressobj(32 + zlib.MAX_WBITS if framed else -zlib.MAX_WBITS)
+    try:
+        content = unpacking.decompress(body, limit + 1)
+    except zlib.error as error:
+        raise ValueError(f"the body is no {encoding}: {error}") from error
+    if len(content) > limit:
+        raise WireError("too large", f"more than {limit} bytes when unpacked")
+    if not unpacking.eof:
+        raise ValueError(f"the body is no whole {encoding}")
+    return content
 
 
-async def _split(response: "ClientResponse", limit: int) -> AsyncIterator[bytes]:
-    rest = b""
-    async for piece in response.content.iter_any():
-        *whole, rest = (rest + piece).split(b"\n")
-        for line in whole:
-            yield line.removesuffix(b"\r")
-        if len(rest) > limit:
-            raise HttpError("too large", f"cannot read {response.url}: a line of more than {limit} bytes")
-    if rest:
-        yield rest
+async def _beginning(wire: "Wire") -> str:
+    said = b""
+    while len(said) < _EXCERPT and (piece := await wire.piece()):
+        said += piece
+    return said.decode(errors="replace").strip()[:_EXCERPT]
 
 
 _BY_ERRNO: Mapping[int, Reason] = {
@@ -313,6 +352,7 @@ _WORDS: Mapping[Reason, str] = {
     "reset": "the connection breaks off",
     "tls": "the certificate or the encryption does not hold",
     "protocol": "what is asked or answered is no HTTP",
+    "too large": "the answer is too large",
 }
 
 
@@ -320,21 +360,13 @@ def _reason(error: Exception) -> Reason:
     import socket
     import ssl
 
-    import aiohttp
-
-    cause = getattr(error, "os_error", error)
-    if isinstance(error, aiohttp.ClientConnectorDNSError) or isinstance(cause, socket.gaierror):
+    if isinstance(error, socket.gaierror):
         return "dns"
-    if isinstance(error, aiohttp.ClientSSLError) or isinstance(cause, ssl.SSLError):
-        return "tls"
-    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError):
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return "reset"
-    if isinstance(cause, OSError):
-        return _BY_ERRNO.get(cause.errno or _number_in(cause), "unreachable")
+    if isinstance(error, ssl.SSLError):
+        return "tls"
+    if isinstance(error, OSError):
+        broken = isinstance(error, ConnectionResetError | ConnectionAbortedError | BrokenPipeError)
+        return "reset" if broken else _BY_ERRNO.get(error.errno or 0, "unreachable")
     return "protocol"
-
-
-def _number_in(error: OSError) -> int:
-    """Return the last error number that a joint error over several addresses quotes; 0 when it quotes none."""
-    found = re.findall(r"Errno (\d+)", str(error))
-    return int(found[-1]) if found else 0
