@@ -333,7 +333,9 @@ def main() -> int:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the parent blocks signals, and its children inherit that
     path = Path(sys.argv[1]) if len(sys.argv) > 1 and sys.argv[1] else None
     parent = os.getppid() if "--with-parent" in sys.argv else 0
-    status = asyncio.run(run_agent(path, environ=environment(), options=Options(stop_with=parent)))
+    import uvloop  # a quarter less processor time for a thousand targets, for one megabyte
+
+    status = uvloop.run(run_agent(path, environ=environment(), options=Options(stop_with=parent)))
     if status == START_ANEW:
         os.execv(sys.executable, sys.orig_argv)  # noqa: S606 — the same program again, as the same process
     return status

@@ -17,6 +17,7 @@ from devops_agent.ports import PluginError
 _MB = 1_000_000
 _MINUTE = 60.0
 _PATIENCE = 5.0
+_OURS = frozenset(Options.__struct_fields__)
 
 
 def build(config: Mapping[str, object], *, tools: Tools) -> HostProbe:
@@ -39,6 +40,8 @@ class HostProbe:
         The disk is that of `options.path`, for a host `/` by default; memory and load come for hosts only; growth is
         the mean since the last look, over all of `options.logs`.
         """
+        if target.via != "host" and not target.options.keys() & _OURS:
+            return []
         now = self._clock.now()
         try:
             chosen = options(target)
