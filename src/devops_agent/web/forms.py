@@ -15,9 +15,9 @@ from devops_agent.web.api.incidents import check_digest
 from devops_agent.web.api.overview import order_restart
 from devops_agent.web.asking import DeskOf, Once
 from devops_agent.web.auth import COOKIE
+from devops_agent.web.bodies import MAX_HOURS
 from devops_agent.web.page import let_in
 from devops_agent.web.problem import ProblemError
-from devops_agent.web.schemas import MAX_HOURS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

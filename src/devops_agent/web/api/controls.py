@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Query
 from devops_agent.engine import commands
 from devops_agent.store import controls, events, targets, tokens
 from devops_agent.store.rows import Rows
-from devops_agent.web import schemas
+from devops_agent.web import bodies, schemas
 from devops_agent.web.api.overview import read_flags
 from devops_agent.web.asking import Administrator, DeskOf, Operator, needs, problems
 from devops_agent.web.auth import TOPIC
@@ -31,7 +31,7 @@ async def pauses(desk: DeskOf) -> schemas.Page[schemas.Pause]:
 
 
 @router.post("/pauses", status_code=201, responses=problems(404))
-async def pause(desk: DeskOf, asked: schemas.PauseAsked, once: Operator) -> schemas.Pause:
+async def pause(desk: DeskOf, asked: bodies.PauseAsked, once: Operator) -> schemas.Pause:
     """Stop automatic actions on a target, or on all."""
     now = desk.parts.clock.now()
     ends_at = now + timedelta(hours=asked.hours) if asked.hours else None
@@ -63,7 +63,7 @@ async def silences(desk: DeskOf) -> schemas.Page[schemas.Silence]:
 
 
 @router.post("/silences", status_code=201, responses=problems(409))
-async def silence(desk: DeskOf, asked: schemas.SilenceAsked, once: Operator) -> schemas.Silence:
+async def silence(desk: DeskOf, asked: bodies.SilenceAsked, once: Operator) -> schemas.Silence:
     """Let alerts whose labels match open no incident for a while."""
     now = desk.parts.clock.now()
     made = await desk.command(
@@ -94,7 +94,7 @@ async def flags(desk: DeskOf) -> schemas.Page[schemas.Flag]:
 
 
 @router.put("/flags/{flag}", responses=problems(404))
-async def switch(desk: DeskOf, flag: str, asked: schemas.FlagAsked, once: Administrator) -> schemas.Flag:
+async def switch(desk: DeskOf, flag: str, asked: bodies.FlagAsked, once: Administrator) -> schemas.Flag:
     """Switch a flag; it goes before file and environment."""
     now = desk.parts.clock.now()
     await desk.command(lambda rows: commands.set_flag(rows, flag, value=asked.value, by=once.by, now=now), once=once)
@@ -109,7 +109,7 @@ async def tokens_(desk: DeskOf) -> schemas.Page[schemas.Token]:
 
 
 @router.post("/tokens", status_code=201, responses=problems(409))
-async def make_token(desk: DeskOf, asked: schemas.TokenAsked, once: Administrator) -> schemas.TokenMade:
+async def make_token(desk: DeskOf, asked: bodies.TokenAsked, once: Administrator) -> schemas.TokenMade:
     """Make a token; its secret is in this answer and nowhere else."""
     now = desk.parts.clock.now()
     ends = now + timedelta(hours=asked.hours) if asked.hours else None

@@ -11,7 +11,7 @@ from devops_agent.model.decision import Answer
 from devops_agent.model.incident import Incident, Status
 from devops_agent.store import alerts, approvals, attempts, events, evidence, incidents
 from devops_agent.store.rows import Rows
-from devops_agent.web import schemas
+from devops_agent.web import bodies, schemas
 from devops_agent.web.asking import DeskOf, Operator, needs, problems
 from devops_agent.web.problem import ProblemError
 
@@ -104,7 +104,7 @@ async def attempted(desk: DeskOf, incident: IncidentId) -> schemas.Page[schemas.
 
 
 @router.post("/incidents/{incident}/guide", responses=problems(404, 409))
-async def guide(desk: DeskOf, incident: IncidentId, asked: schemas.GuideAsked, once: Operator) -> schemas.Incident:
+async def guide(desk: DeskOf, incident: IncidentId, asked: bodies.GuideAsked, once: Operator) -> schemas.Incident:
     """Say which runbook to use; the guard still decides on the plan."""
     known = sorted(runbook.name for runbook in desk.parts.runbooks())
     if asked.runbook not in known:
@@ -120,7 +120,7 @@ async def guide(desk: DeskOf, incident: IncidentId, asked: schemas.GuideAsked, o
 
 
 @router.post("/incidents/{incident}/resolve", responses=problems(404, 409))
-async def resolve(desk: DeskOf, incident: IncidentId, asked: schemas.ResolveAsked, once: Operator) -> schemas.Incident:
+async def resolve(desk: DeskOf, incident: IncidentId, asked: bodies.ResolveAsked, once: Operator) -> schemas.Incident:
     """Close an incident by hand."""
     now = desk.parts.clock.now()
     closed = await desk.command(
@@ -158,19 +158,19 @@ async def question(desk: DeskOf, approval: ApprovalId) -> schemas.ApprovalInFull
 
 
 @router.post("/approvals/{approval}/approve", responses=problems(404, 409))
-async def approve(desk: DeskOf, approval: ApprovalId, asked: schemas.AnswerAsked, once: Operator) -> schemas.Approval:
+async def approve(desk: DeskOf, approval: ApprovalId, asked: bodies.AnswerAsked, once: Operator) -> schemas.Approval:
     """Let exactly the plan with this digest be carried out."""
     return await _answer(desk, approval, Answer.APPROVED, asked, once)
 
 
 @router.post("/approvals/{approval}/deny", responses=problems(404, 409))
-async def deny(desk: DeskOf, approval: ApprovalId, asked: schemas.AnswerAsked, once: Operator) -> schemas.Approval:
+async def deny(desk: DeskOf, approval: ApprovalId, asked: bodies.AnswerAsked, once: Operator) -> schemas.Approval:
     """Refuse the plan with this digest."""
     return await _answer(desk, approval, Answer.DENIED, asked, once)
 
 
 async def _answer(
-    desk: DeskOf, approval: str, given: Answer, asked: schemas.AnswerAsked, once: Operator
+    desk: DeskOf, approval: str, given: Answer, asked: bodies.AnswerAsked, once: Operator
 ) -> schemas.Approval:
     now = desk.parts.clock.now()
 

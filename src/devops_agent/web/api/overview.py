@@ -15,7 +15,7 @@ from devops_agent.model.control import Pause
 from devops_agent.model.sighting import Sighting
 from devops_agent.store import approvals, controls, heartbeats, incidents, outbox, targets
 from devops_agent.store.rows import StoreError
-from devops_agent.web import schemas
+from devops_agent.web import bodies, schemas
 from devops_agent.web.asking import DeskOf, Operator, needs, problems
 from devops_agent.web.problem import ProblemError
 
@@ -136,7 +136,7 @@ def target_shape(sighting: Sighting) -> schemas.Target:
 
 
 @router.post("/actions/restart", status_code=202, responses=problems(404, 409))
-async def restart(desk: DeskOf, asked: schemas.RestartAsked, once: Operator) -> schemas.Incident:
+async def restart(desk: DeskOf, asked: bodies.RestartAsked, once: Operator) -> schemas.Incident:
     """Order the restart of a target; the guard still decides, and the incident answered here tells what comes of it."""
     now = desk.parts.clock.now()
     incident = await desk.command(

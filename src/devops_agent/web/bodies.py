@@ -1,0 +1,81 @@
+"""The bodies of commands: what may be asked, checked by pydantic."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+_LONGEST_TEXT = 2_000
+MAX_HOURS = 24 * 365
+
+Name = Annotated[str, Field(min_length=1, max_length=253)]
+Said = Annotated[str, Field(max_length=_LONGEST_TEXT)]
+
+
+class Asked(BaseModel):
+    """The base of what may be asked: unknown members are refused, for they are mistakes."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class RestartAsked(Asked):
+    """An order to restart a target."""
+
+    target: Name
+    reason: Said = ""
+
+
+class AnswerAsked(Asked):
+    """An answer to an approval."""
+
+    digest: Name
+    """The digest of the plan that was looked at; if the plan is another by now, nothing is answered."""
+    comment: Said = ""
+
+
+class GuideAsked(Asked):
+    """The runbook to use."""
+
+    runbook: Name
+    comment: Said = ""
+
+
+class ResolveAsked(Asked):
+    """Why an incident is closed by hand."""
+
+    comment: Said = ""
+
+
+class PauseAsked(Asked):
+    """What to pause, why and for how long."""
+
+    target: Annotated[str, Field(max_length=253)] = ""
+    """Empty: everything."""
+    reason: Annotated[str, Field(min_length=1, max_length=_LONGEST_TEXT)]
+    hours: Annotated[float, Field(gt=0, le=MAX_HOURS)] | None = None
+    """Null: until somebody resumes."""
+
+
+class SilenceAsked(Asked):
+    """Which alerts to silence, why and for how long."""
+
+    matchers: Annotated[dict[Name, Annotated[str, Field(max_length=_LONGEST_TEXT)]], Field(min_length=1, max_length=20)]
+    """Label → pattern with `*`; all have to match."""
+    comment: Annotated[str, Field(min_length=1, max_length=_LONGEST_TEXT)]
+    hours: Annotated[float, Field(gt=0, le=MAX_HOURS)]
+
+
+class FlagAsked(Asked):
+    """On or off."""
+
+    value: bool
+
+
+class TokenAsked(Asked):
+    """A token to be made."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,62}$")]
+    scope: Literal["alerts", "read", "operate", "admin"]
+    hours: Annotated[float, Field(gt=0, le=10 * MAX_HOURS)] | None = None
+    """Null: until it is revoked."""

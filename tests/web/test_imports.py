@@ -1,0 +1,14 @@
+"""What the process that strangers can reach has loaded."""
+
+import subprocess
+import sys
+
+
+def test_the_web_application_loads_nothing_that_acts_on_targets() -> None:
+    code = (
+        "import sys, devops_agent.web.assemble, devops_agent.web.serve;"
+        "print(sorted(m for m in sys.modules if m.startswith('devops_agent.plugins') or m.split('.')[0] in"
+        " {'aiohttp', 'psutil', 'docker', 'devops_agent.durable'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
