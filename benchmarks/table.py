@@ -26,6 +26,8 @@ class Row:
     peer: str = ""
     peer_value: float | None = None
     """Measured in the same run, in the same unit."""
+    failed: bool = False
+    """Whether the budget is broken whatever the value: nobody waited for the true one."""
 
     @property
     def budget(self) -> str:
@@ -38,8 +40,8 @@ class Row:
     def ok(self) -> bool | None:
         """Whether the budget is kept; None when there is none."""
         if self.below is not None:
-            return self.value < self.below
-        return self.value > self.above if self.above is not None else None
+            return self.value < self.below and not self.failed
+        return self.value > self.above and not self.failed if self.above is not None else None
 
     @property
     def ratio(self) -> float | None:
