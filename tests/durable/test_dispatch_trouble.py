@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 from itertools import pairwise
 
-from devops_agent.durable.dispatch import PATIENCE
+from devops_agent.durable.dispatch import MOST_CLAIMS, PATIENCE
 from devops_agent.durable.journal import Again, Run
 from devops_agent.store import events, runs
 from devops_agent.store.rows import StoreBusyError
@@ -136,3 +136,16 @@ async def test_a_run_of_a_kind_that_this_version_does_not_know_is_given_up_and_h
         await enqueue(store, "k")
         await pass_(store, clock, 1)
     assert await statuses(store) == [("strange", "failed"), ("k", "done")]
+
+
+async def test_a_run_that_ends_the_process_each_time_is_given_up(store: InlineStore, clock: SteppedClock) -> None:
+    async def do(run: Run) -> Again | None:
+        raise AssertionError(run)
+
+    await enqueue(store)
+    await store.write(lambda rows: rows.run("UPDATE runs SET claims = :most", most=MOST_CLAIMS))
+    async with working(store, clock, do):
+        await pass_(store, clock, 60)
+    assert await statuses(store) == [("k", "failed")]
+    told = await store.read(lambda rows: events.after(rows, 0))
+    assert told[0].says == f"it was begun {MOST_CLAIMS} times and never ended: the process died of it"

@@ -53,6 +53,8 @@ CASES: list[tuple[str, Situation, Permission, str]] = [
     ("paused", CALM, ALLOW, "nothing is paused"),
     ("paused", CALM.with_(pauses=(PAUSE,)), DENY, "paused by alice (PAU-1): a release"),
     ("paused", CALM.with_(pauses=(PAUSE,), approved=True), ALLOW, "but a person said yes"),
+    ("paused", CALM.with_(pauses=(PAUSE,), approved=True, approved_at=NOW), ALLOW, "but a person said yes"),
+    ("paused", CALM.with_(pauses=(PAUSE,), approved=True, approved_at=NOW - timedelta(1)), DENY, "paused by alice"),
     ("paused", CALM.with_(pauses=(PAUSE,), ordered=True), ALLOW, "but a person said yes"),
     ("never_touch", CALM, ALLOW, "it touches nothing that the agent depends on"),
     ("never_touch", CALM.with_(protected=PROTECTED), DENY, "never touched: its database (it keeps the journal)"),

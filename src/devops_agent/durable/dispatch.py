@@ -29,6 +29,8 @@ log = logging.getLogger("devops_agent.dispatch")
 LEASE = timedelta(seconds=30)
 PATIENCE = 5
 """How often a run that raises is tried again before it is given up."""
+MOST_CLAIMS = 20
+"""How often a run is begun without an end before it is given up: it may be what kills the process each time."""
 _LOOK_AGAIN = 5.0  # seconds; a wake-up that got lost costs no more
 
 
@@ -141,6 +143,9 @@ class Dispatcher:
                 wait.cancel()
 
     async def _work(self, claim: Claim) -> None:
+        if claim.claims > MOST_CLAIMS:
+            await self._fail(claim, f"it was begun {claim.claims - 1} times and never ended: the process died of it")
+            return
         run = Run(self._store, claim, clock=self._clock, boundary=self._boundary)
         renewing = asyncio.create_task(self._renew(run))
         try:

@@ -50,9 +50,10 @@ def paused(s: Situation) -> Verdict:
     """People stopped automatic actions."""
     if not s.pauses:
         return _verdict("paused", ALLOW, "nothing is paused")
-    pause = s.pauses[0]
+    pause = max(s.pauses, key=lambda one: one.begins_at)
     says = f"paused by {pause.by} ({pause.id}): {pause.reason}"
-    if s.ordered or s.approved:
+    # Who answers knows of the pauses that hold then; one that begins later takes the word back.
+    if s.ordered or (s.approved and (s.approved_at is None or pause.begins_at <= s.approved_at)):
         return _verdict("paused", ALLOW, f"{says}; but a person said yes to this plan")
     ends = [one.ends_at for one in s.pauses if one.ends_at]
     return _verdict("paused", DENY, says, retry_at=max(ends) if len(ends) == len(s.pauses) else None)
@@ -63,7 +64,9 @@ def never_touch(s: Situation) -> Verdict:
     if s.protected is not None:
         return _verdict("never_touch", DENY, f"never touched: {s.protected.what} ({s.protected.why})")
     if s.identity_unknown:
-        return _verdict("never_touch", DENY, f"cannot tell what it would touch: {s.identity_unknown}")
+        says = f"cannot tell what it would touch: {s.identity_unknown}"
+        waits = s.identity_unknown_for_now and s.now - s.incident_opened_at < s.limits.deadline
+        return _verdict("never_touch", DENY, says, retry_at=s.now + timedelta(seconds=10) if waits else None)
     return _verdict("never_touch", ALLOW, "it touches nothing that the agent depends on")
 
 

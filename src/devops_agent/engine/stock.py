@@ -35,6 +35,9 @@ class Touched(Fact, kw_only=True):
 
     protected: Protected | None = None
     unknown: str = ""
+    """Why that cannot be told; empty when it can."""
+    passing: bool = False
+    """Whether it may be told later."""
 
 
 async def touched(plan: Plan, target: Target, *, site: Site) -> Touched:
@@ -52,7 +55,7 @@ async def touched(plan: Plan, target: Target, *, site: Site) -> Touched:
         except Untouchable as refusal:
             return Touched(protected=refusal.protected)
         except PluginError as error:
-            return Touched(unknown=str(error))
+            return Touched(unknown=str(error), passing=error.retryable)
     return Touched()
 
 
@@ -64,7 +67,7 @@ def situation(  # noqa: PLR0913 — a situation is made of these
     target: Target,
     touched: Touched,
     confidence: float,
-    approved: bool,
+    approved_at: datetime | None,
     site: Site,
     now: datetime,
 ) -> Situation:
@@ -90,7 +93,8 @@ def situation(  # noqa: PLR0913 — a situation is made of these
         confidence=confidence,
         limits=limits,
         ordered=bool(incident.ordered_json),
-        approved=approved,
+        approved=approved_at is not None,
+        approved_at=approved_at,
         pauses=tuple(p for p in controls.pauses(rows, now=now) if p.holds(target.name)),
         silence=silenced(
             [*site.ground().windows(now), *controls.silences(rows, now=now)],
@@ -99,6 +103,7 @@ def situation(  # noqa: PLR0913 — a situation is made of these
         ),
         protected=touched.protected,
         identity_unknown=touched.unknown,
+        identity_unknown_for_now=touched.passing,
         alerting_silent_for=overdue(rows, settings, now=now),
         watched=len(sightings),
         troubled=sum(1 for one in sightings.values() if one.health in _TROUBLE),

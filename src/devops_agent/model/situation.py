@@ -58,11 +58,14 @@ class Situation(Fact, kw_only=True):
     """A person ordered it."""
     approved: bool = False
     """A person approved this very plan."""
+    approved_at: datetime | None = None
     pauses: tuple[Pause, ...] = ()
     silence: Silence | None = None
     protected: Protected | None = None
     identity_unknown: str = ""
     """Why it could not be told what the plan would touch; empty: it could."""
+    identity_unknown_for_now: bool = False
+    """Whether it may be told later: the engine that knows does not answer at the moment."""
     alerting_silent_for: timedelta | None = None
     """How long the alert that always fires has been missing, beyond what is allowed."""
     watched: int = 0

@@ -1,0 +1,501 @@
+"""A turn: one round of a response; each method is one sentence of the story that `respond.py` tells."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from devops_agent.durable.journal import Again, Run
+from devops_agent.engine import classify, escalate, guard, investigate, learn, lifecycle, plan, remediate, stock, verify
+from devops_agent.engine.commands import RUNS
+from devops_agent.engine.receive import OWN_SOURCES, firing_on, release
+from devops_agent.model.action import Proof, Proven, Step
+from devops_agent.model.attempt import Attempt, Outcome
+from devops_agent.model.decision import Answer, Approval, Decision, Permission
+from devops_agent.model.diagnosis import Diagnosis, Hypothesis
+from devops_agent.model.fact import from_json
+from devops_agent.model.incident import Category, Complexity, Incident, Status
+from devops_agent.model.runbook import Plan
+from devops_agent.model.target import Target
+from devops_agent.store import alerts, approvals, attempts, events, incidents
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from devops_agent.engine.investigate import Findings
+    from devops_agent.engine.site import Site
+    from devops_agent.model.view import View
+    from devops_agent.store.rows import Rows
+
+_PARENT_SHOWS_WITHIN = timedelta(seconds=60)
+_DAY = 86_400.0  # seconds; how often people are reminded of what waits for them to lift a pause
+
+
+async def begin(run: Run, site: Site) -> Turn | None:
+    """Take up the incident; None when there is nothing (more) to do about it."""
+
+    def begin(rows: Rows) -> str:
+        incident = incidents.get(rows, run.key)
+        if incident is None or incident.closed:
+            return ""
+        if incident.status in (Status.OPEN, Status.ESCALATED, Status.VERIFYING, Status.AWAITING_APPROVAL):
+            lifecycle.move(rows, incident, Status.INVESTIGATING, reason="looks into it", now=site.clock.now())
+        return incident.id
+
+    if not await run.record("begin", begin, kind=str, tell=("events",)):
+        return None
+    incident = await site.store.read(lambda rows: incidents.get(rows, run.key))
+    if incident is None or incident.closed:
+        return None
+    return Turn(run, site, incident, site.ground().directory.get(incident.target))
+
+
+def stranger(incident: Incident) -> tuple[str, tuple[str, ...]]:
+    """Return (reason, next steps) for an incident about nothing that may be looked at."""
+    if incident.kind == "self":
+        return "this is about the agent itself, which never acts on itself", ("look at `devops-agent doctor`",)
+    return (
+        f"no target is known as {incident.target!r}, so nothing can be looked at or done",
+        (f"write a target named {incident.target!r}, or one with that alias, into agent.yaml",),
+    )
+
+
+class Turn:
+    """One round about one incident: each method is one sentence of the story, journalled under a stable name."""
+
+    def __init__(self, run: Run, site: Site, incident: Incident, target: Target | None) -> None:
+        self.run = run
+        self.site = site
+        self.incident = incident
+        self.target = None if incident.kind == "self" else target
+
+    def later(self, seconds: float) -> datetime:
+        """Return the moment so many seconds from now."""
+        return self.site.clock.now() + timedelta(seconds=seconds)
+
+    async def open_parent(self) -> Incident | None:
+        """Return the incident that explains this one, while it is open."""
+        if not self.incident.parent:
+            return None
+        parent = await self.site.store.read(lambda rows: incidents.get(rows, self.incident.parent))
+        return parent if parent is not None and not parent.closed else None
+
+    async def investigate(self, target: Target) -> Findings:
+        """Look at the target and what it depends on; keep the evidence."""
+        ancestors = self.site.ground().directory.ancestors(target.name)
+
+        async def look() -> Findings:
+            return await investigate.look_into(
+                target, look=self.site.eyes.look, sightings=self.site.sightings(), ancestors=ancestors
+            )
+
+        findings = await self.run.note("look", look, kind=investigate.Findings)
+        return await self.run.record(
+            "keep evidence",
+            lambda rows: investigate.keep(rows, self.incident.id, findings),
+            kind=investigate.Findings,
+        )
+
+    def expects_parent(self, diagnosis: Diagnosis, findings: Findings) -> bool:
+        """Whether the cause lies in something that this depends on, whose incident should be opened any moment."""
+        young = self.site.clock.now() - self.incident.changed_at < _PARENT_SHOWS_WITHIN
+        return diagnosis.kind == "dependency_down" and bool(findings.ailing_parents) and young
+
+    async def diagnose(self, findings: Findings) -> Diagnosis:
+        """Say what is wrong and how sure that is, and tell it."""
+        if self.incident.ordered_json:
+            ordered = Hypothesis(kind="order", says=self.incident.title, confidence=1.0)
+            return Diagnosis(
+                hypotheses=(ordered,),
+                category=Category.UNKNOWN,
+                complexity=Complexity.SIMPLE,
+                severity=self.incident.severity,
+            )
+        strikes = self.site.settings().guard.strikes
+        since = self.site.clock.now() - strikes.window
+
+        def diagnose(rows: Rows) -> Diagnosis:
+            past = attempts.started_since(rows, since, target=self.incident.target)
+            healed = sum(1 for one in past if one.outcome is Outcome.HEALED and not one.ordered)
+            found = classify.diagnose(
+                self.incident,
+                alerts=firing_on(rows, self.incident, directory=self.site.ground().directory),
+                view=findings.view,
+                ailing_parents=findings.ailing_parents,
+                history=classify.History(healed=healed, many=strikes.count),
+            )
+            self._tell_news(rows, "diagnosis", f"{found.kind}: {found.says} ({found.confidence:.0%} sure)", found=found)
+            if self._current(rows):
+                incidents.describe(rows, self.incident.id, severity=found.severity)
+            return found
+
+        return await self.run.record("diagnose", diagnose, kind=Diagnosis, tell=("events",))
+
+    async def stand_down(self, diagnosis: Diagnosis) -> Again | None:
+        """The target is well: close what only we had said; what others say is waited for, then told to a person."""
+
+        def stand_down(rows: Rows) -> str:
+            incident = self._current(rows)
+            if incident is None:
+                return "closed"
+            others = self._firing_outside(rows)
+            now = self.site.clock.now()
+            if not others:
+                mine = firing_on(rows, incident, directory=self.site.ground().directory)
+                says = "it recovered by itself" if mine else diagnosis.says
+                self._close(rows, incident, says, now=now)
+                return "closed"
+            if now - incident.changed_at < self.site.settings().guard.deadline:
+                says = f"{diagnosis.says}; {others} alert(s) from outside still fire, nothing is done"
+                self._tell_news(rows, "well", says)
+                return "wait"
+            reason = f"{incident.target} is well by every check here, but {others} alert(s) from outside still fire"
+            escalate.climb(rows, incident, reason=reason, next_steps=("check the alert's rule",), now=now)
+            return "escalated"
+
+        word = await self.run.record("stand down", stand_down, kind=str, tell=("events", RUNS))
+        return Again(self.later(15), "alerts from outside to clear") if word == "wait" else None
+
+    async def choose(self, target: Target, diagnosis: Diagnosis, findings: Findings) -> plan.Choice:
+        """Choose the plan: what a person ordered or guided to, else the best runbook that fits."""
+        if self.incident.ordered_json:
+            return _ordered(self.incident, target)
+
+        def choose(rows: Rows) -> plan.Choice:
+            incident = self._current(rows) or self.incident
+            firing = firing_on(rows, incident, directory=self.site.ground().directory)
+            chosen = plan.choose(
+                incident,
+                diagnosis,
+                target=target,
+                runbooks=self.site.runbooks(),
+                labels=firing[0].labels if firing else {},
+                readings=findings.view.readings,
+                offered=self.site.actions.keys(),
+                past=attempts.runbook_success(rows),
+                tried={one.plan.runbook for one in attempts.of_incident(rows, incident.id) if one.outcome.strike},
+            )
+            self._tell_news(rows, "plan", chosen.says, steps=[s.name for s in chosen.plan.steps] if chosen.plan else [])
+            return chosen
+
+        return await self.run.record("choose", choose, kind=plan.Choice, tell=("events",))
+
+    async def decide(
+        self, target: Target, diagnosis: Diagnosis, chosen: Plan, *, approved_at: datetime | None = None
+    ) -> Attempt | None:
+        """Let the guard decide on the plan, and write down what every rule said; None when the incident is closed."""
+        name = "decide" if approved_at is None else "decide again"
+        touched = await self.run.note(
+            f"{name}: identify", lambda: stock.touched(chosen, target, site=self.site), kind=stock.Touched
+        )
+
+        def decide(rows: Rows) -> str:
+            now = self.site.clock.now()
+            incident = self._current(rows)
+            if incident is None:
+                return ""
+            situation = stock.situation(
+                rows,
+                incident,
+                chosen,
+                target=target,
+                touched=touched,
+                confidence=diagnosis.confidence,
+                approved_at=approved_at,
+                site=self.site,
+                now=now,
+            )
+            decision = guard.decide(situation)
+            attempt = Attempt(
+                incident=incident.id,
+                target=target.name,
+                group=target.group,
+                kind=diagnosis.kind,
+                risk=situation.risk.value,
+                plan=chosen,
+                decision=decision,
+                decided_at=now,
+                outcome=_first_outcome(decision),
+                ordered=situation.ordered,
+                version=self.site.version,
+            )
+            kept = attempts.keep(rows, attempt)
+            says = f"{decision.permission.value}: {decision.reason}"
+            self._tell_news(rows, "decision", says, attempt=kept.id, rule=decision.rule, digest=chosen.digest)
+            if decision.permission is Permission.ALLOW:
+                attempts.start(rows, kept.id, now=now)
+                self._move(rows, Status.REMEDIATING, f"carries out {chosen.runbook}")
+            return kept.id
+
+        id_ = await self.run.record(name, decide, kind=str, tell=("events",))
+        return await self.site.store.read(lambda rows: attempts.get(rows, id_)) if id_ else None
+
+    async def ask(self, attempt: Attempt, diagnosis: Diagnosis) -> Approval:
+        """Ask a person about exactly this plan, and wait until there is an answer or its time is over."""
+        expiry = self.site.settings().guard.approval_expiry
+        summary = f"{attempt.plan.runbook} on {attempt.target}: {'; '.join(s.action for s in attempt.plan.steps)}"
+
+        def ask(rows: Rows) -> str:
+            now = self.site.clock.now()
+            if granted := _granted(rows, attempt, now=now):
+                return granted
+            asked = approvals.ask(
+                rows,
+                incident=self.incident.id,
+                digest=attempt.plan.digest,
+                summary=summary,
+                now=now,
+                expires_at=now + expiry,
+            )
+            reason = f"asks for approval {asked.id}: {attempt.decision.reason}"
+            moved = self._move(rows, Status.AWAITING_APPROVAL, reason)
+            if moved is None:
+                approvals.withdraw(rows, self.incident.id, now=now)
+            else:
+                steps = (f"devops-agent approve {asked.id}", f"devops-agent deny {asked.id}")
+                escalate.tell(
+                    rows, moved, kind="approval", says=f"{diagnosis.says}. {summary}", next_steps=steps, now=now
+                )
+            return asked.id
+
+        id_ = await self.run.record("ask", ask, kind=str, tell=("events",))
+        asked = await self.site.store.read(lambda rows: approvals.get(rows, id_))
+        if asked is None:
+            message = f"approval {id_} is gone from the store"
+            raise LookupError(message)
+        if asked.answer is Answer.PENDING:
+            now = self.site.clock.now()
+            if asked.expires_at <= now:
+                await self.site.store.write(lambda rows: approvals.expire(rows, now=now))
+                return asked.with_(answer=Answer.EXPIRED)
+            await self.run.park(until=asked.expires_at, waits_on=f"an answer to {id_}")
+        return asked
+
+    async def refused(self, attempt: Attempt, asked: Approval) -> Again | None:
+        """A person said no, or nobody answered: the safe choice is to do nothing and hand over.
+
+        A question that was taken back says neither: the incident is closed, or a person chose another plan.
+        """
+        word = asked.answer.value
+        by = f" by {asked.by}" if asked.by else ""
+
+        def refuse(rows: Rows) -> None:
+            incident = self._current(rows)
+            attempts.end(
+                rows, attempt.id, Outcome.DENIED, says=f"approval {asked.id} {word}{by}", now=self.site.clock.now()
+            )
+            if incident is not None and asked.answer is not Answer.WITHDRAWN:
+                reason = f"approval {asked.id} was {word}{by}" + (f": {asked.comment}" if asked.comment else "")
+                self._escalate(rows, incident, reason, (*attempt.plan.advice, _guide(incident)))
+
+        await self.run.record("refused", refuse, kind=type(None), tell=("events",))
+        return Again(self.later(0), "another plan") if asked.answer is Answer.WITHDRAWN else None
+
+    async def hold_back(self, attempt: Attempt) -> Again | None:
+        """The guard said no: wait if that will be over by itself, else hand over, saying what would have been done."""
+        decision = attempt.decision
+        would = "; ".join(f"{step.action} ({step.name})" for step in attempt.plan.steps)
+        outcome = Outcome.WOULD if decision.rule == "mode" else Outcome.DENIED
+
+        def hold(rows: Rows) -> None:
+            now = self.site.clock.now()
+            attempts.end(rows, attempt.id, outcome, says=decision.reason, now=now)
+            incident = self._current(rows)
+            if incident is None:
+                return
+            says = f"{decision.reason}. Would have done on {attempt.target}: {would}"
+            if decision.retry_at is None or decision.rule == "breaker":
+                self._escalate(rows, incident, says, (*attempt.plan.advice, _guide(incident)))
+            else:
+                self._tell_news(rows, "held", says, until=decision.retry_at)
+            if decision.rule == "storm":
+                escalate.tell_storm(rows, says=decision.reason, now=now)
+
+        await self.run.record("hold back", hold, kind=type(None), tell=("events",))
+        if decision.retry_at is not None:
+            return Again(decision.retry_at, decision.reason)
+        # What people can lift (a pause, monitoring only) wakes the run; everything else is theirs from here.
+        return Again(self.later(_DAY), decision.reason) if decision.rule in ("mode", "paused") else None
+
+    async def carry_out(self, target: Target, attempt: Attempt, diagnosis: Diagnosis) -> remediate.Ended:
+        """Do the plan's steps, then watch whether the target as a whole is well and stays so."""
+        ends_at = (attempt.started_at or attempt.decided_at) + self.site.settings().guard.deadline
+
+        async def look() -> View:
+            return await self.site.eyes.look(target, thoroughly=False)
+
+        async def prove(proof: Proof) -> Proven:
+            return await verify.prove(proof, look=look, clock=self.site.clock)
+
+        hands = remediate.Hands(
+            target=target,
+            actuator_of=self.site.actuator_of,
+            actions=self.site.actions,
+            look=look,
+            prove=prove,
+            clock=self.site.clock,
+            ends_at=ends_at,
+        )
+        ended = await remediate.carry_out(self.run, attempt, hands=hands)
+        if ended.outcome is not Outcome.HEALED:
+            return ended
+        await self.run.record(
+            "verify", lambda rows: bool(self._move(rows, Status.VERIFYING, "watches whether it stays well")), kind=bool,
+            tell=("events",),
+        )  # fmt: skip
+        if self.incident.ordered_json:
+            return ended
+        proof = _whole_proof(target, attempt, diagnosis, within=hands.left())
+        proven = await self.run.note("verified", lambda: prove(proof), kind=Proven)
+        outcome = Outcome.HEALED if proven.ok else Outcome.FAILED
+        return remediate.Ended(outcome=outcome, says=proven.says)
+
+    async def conclude(self, attempt: Attempt, ended: remediate.Ended) -> Again | None:
+        """Record the outcome; resolve, wait for alerts from outside to clear, try the next best, or hand over."""
+        if ended.outcome is Outcome.HEALED:
+            healthy = partial(self._healthy, attempt=attempt, ended=ended)
+            await self.run.record("healthy", healthy, kind=int, tell=("events",))
+        try:
+            word = await self.run.record(
+                "conclude", lambda rows: self._conclude(rows, attempt, ended), kind=str, tell=("events", RUNS)
+            )
+        except _StillFiringError as firing:
+            await self.run.park(until=firing.until, waits_on=str(firing))
+        return Again(self.later(0), "the next best plan") if word == "again" else None
+
+    def _healthy(self, rows: Rows, *, attempt: Attempt, ended: remediate.Ended) -> int:
+        """The plan is over and has healed, unless alerts from outside say otherwise until the deadline."""
+        attempts.end(rows, attempt.id, Outcome.HEALED, says=ended.says, now=self.site.clock.now())
+        return self._tell(rows, "healthy", ended.says, attempt=attempt.id)
+
+    def _conclude(self, rows: Rows, attempt: Attempt, ended: remediate.Ended) -> str:
+        now = self.site.clock.now()
+        outcome, says = ended.outcome, ended.says
+        incident = self._current(rows)
+        if incident is not None and outcome is Outcome.HEALED and not self.incident.ordered_json:
+            outcome, says = self._judge(rows, attempt, says, now=now)
+        learn.record(rows, incident or self.incident, attempt, outcome, says=says, now=now)
+        if incident is None:
+            return "closed"
+        if outcome is Outcome.HEALED:
+            ordered = bool(incident.ordered_json)
+            closing = f"done as ordered: {says}" if ordered else f"healed by {attempt.plan.runbook}: {says}"
+            self._close(rows, incident, closing, now=now)
+            escalate.tell(rows, incident, kind="acted" if ordered else "healed", says=closing, now=now)
+            return "healed"
+        if outcome is Outcome.UNCLEAR or incident.ordered_json:
+            self._escalate(rows, incident, says, (*attempt.plan.advice, _guide(incident)))
+            return "escalated"
+        self._move(rows, Status.INVESTIGATING, f"{attempt.plan.runbook} did not heal it: {says}")
+        return "again"
+
+    def _judge(self, rows: Rows, attempt: Attempt, says: str, *, now: datetime) -> tuple[Outcome, str]:
+        """Hear what alerts say of a plan that has measurably healed."""
+        healthy = attempts.get(rows, attempt.id)
+        healed_at = (healthy and healthy.ended_at) or now
+        firing = firing_on(rows, self.incident, directory=self.site.ground().directory)
+        relapses = [one for one in firing if one.source in OWN_SOURCES and one.starts_at > healed_at]
+        if relapses:
+            return Outcome.FAILED, f"{says}; but then again: {relapses[0].summary}"
+        outside = sum(one.source not in OWN_SOURCES for one in firing)
+        deadline = attempt.decided_at + self.site.settings().guard.deadline
+        if outside and now < deadline:
+            raise _StillFiringError(outside, until=deadline)
+        if outside:
+            return Outcome.FAILED, f"{says}; but {outside} alert(s) still fire: done but still firing"
+        return Outcome.HEALED, says
+
+    async def escalate(self, reason: str, next_steps: Sequence[str]) -> Again | None:
+        """Hand over to a person."""
+
+        def climb(rows: Rows) -> None:
+            incident = self._current(rows)
+            if incident is not None:
+                self._escalate(rows, incident, reason, next_steps)
+
+        await self.run.record("escalate", climb, kind=type(None), tell=("events",))
+        return None
+
+    def _escalate(self, rows: Rows, incident: Incident, reason: str, next_steps: Sequence[str]) -> None:
+        escalate.climb(rows, incident, reason=reason, next_steps=next_steps, now=self.site.clock.now())
+
+    def _close(self, rows: Rows, incident: Incident, reason: str, *, now: datetime) -> None:
+        """Resolve; what our own watching had raised is over with it, and what waited for it goes on."""
+        alerts.resolve_own(rows, incident.id, ours=OWN_SOURCES, now=now)
+        approvals.withdraw(rows, incident.id, now=now)
+        lifecycle.move(rows, incident, Status.RESOLVED, reason=reason, now=now)
+        release(rows, incident, ground=self.site.ground(), now=now)
+
+    def _current(self, rows: Rows) -> Incident | None:
+        """Return the incident as it is now, None when somebody closed it in between."""
+        incident = incidents.get(rows, self.incident.id)
+        return None if incident is None or incident.closed else incident
+
+    def _move(self, rows: Rows, to: Status, reason: str) -> Incident | None:
+        incident = self._current(rows)
+        return (
+            None if incident is None else lifecycle.move(rows, incident, to, reason=reason, now=self.site.clock.now())
+        )
+
+    def _firing_outside(self, rows: Rows) -> int:
+        firing = firing_on(rows, self.incident, directory=self.site.ground().directory)
+        return sum(alert.source not in OWN_SOURCES for alert in firing)
+
+    def _tell(self, rows: Rows, kind: str, says: str, **data: Any) -> int:  # noqa: ANN401 — as events take it
+        return events.add(
+            rows, kind, says, at=self.site.clock.now(), incident=self.incident.id, target=self.incident.target, **data
+        )
+
+    def _tell_news(self, rows: Rows, kind: str, says: str, **data: Any) -> None:  # noqa: ANN401 — as events take it
+        """Tell it unless it was what was told last of this kind: rounds that only wait leave no trail of repeats."""
+        if self._current(rows) and events.last_said(rows, self.incident.id, kind) != says:
+            self._tell(rows, kind, says, **data)
+
+
+class _StillFiringError(Exception):
+    """Measurably healed, but alerts from outside have not cleared yet; nothing was written."""
+
+    def __init__(self, alerts_: int, *, until: datetime) -> None:
+        super().__init__(f"{alerts_} alert(s) from outside to clear")
+        self.until = until
+
+
+def _granted(rows: Rows, attempt: Attempt, *, now: datetime) -> str:
+    """Return the id of an approval of this very plan that was given, has time left and was not made use of yet."""
+    used = {one.plan.digest for one in attempts.of_incident(rows, attempt.incident) if one.started_at}
+    for one in approvals.of_incident(rows, attempt.incident):
+        if one.answer is Answer.APPROVED and one.digest == attempt.plan.digest and one.expires_at > now:
+            return "" if one.digest in used else one.id
+    return ""
+
+
+def _first_outcome(decision: Decision) -> Outcome:
+    return {
+        Permission.ALLOW: Outcome.STARTED,
+        Permission.ASK: Outcome.ASKED,
+        Permission.DENY: Outcome.DENIED,
+    }[decision.permission]
+
+
+def _ordered(incident: Incident, target: Target) -> plan.Choice:
+    step = from_json(incident.ordered_json, Step)
+    ordered = Plan(incident=incident.id, runbook="order", target=target.name, steps=(step,))
+    return plan.Choice(plan=ordered, says=incident.title)
+
+
+def _whole_proof(target: Target, attempt: Attempt, diagnosis: Diagnosis, *, within: timedelta) -> Proof:
+    """What shows that the target as a whole is well again: its checks pass, and the reading that was out is in band."""
+    below = {reading: limit for step in attempt.plan.steps for reading, limit in step.proof.below.items()}
+    sees_health = bool(target.via) or any(check.vital for check in target.checks)
+    return Proof(
+        healthy=sees_health and diagnosis.category is not Category.UNKNOWN,
+        below=below,
+        within=min(within, max((step.proof.within for step in attempt.plan.steps), default=within)),
+        settle=timedelta(seconds=attempt.plan.settle),
+    )
+
+
+def _guide(incident: Incident) -> str:
+    return f"devops-agent guide {incident.id} RUNBOOK, or mend it and devops-agent resolve {incident.id}"
