@@ -91,9 +91,15 @@ async def begin(store: Store, at: datetime) -> tuple[Course, int]:
 
 
 async def follow(
-    store: Store, course: Course, *, after: int, within: float, tell: Callable[[Event], None] = lambda _: None
+    store: Store,
+    course: Course,
+    *,
+    after: int,
+    within: float,
+    tell: Callable[[Event], None] = lambda _: None,
+    settle: bool = True,
 ) -> int:
-    """Read along until everything that was noticed is settled, at most `within` seconds.
+    """Read along until everything that was noticed is settled, at most `within` seconds; all of them without `settle`.
 
     `tell` hears of each event as it is read. Returns the last event's number.
     """
@@ -109,7 +115,7 @@ async def follow(
                 after = event.seq
                 course.take(event)
                 tell(event)
-            if fresh or not course.settled:
+            if fresh or not (settle and course.settled):
                 settled_since = None
             elif settled_since is None:
                 settled_since = time.monotonic()

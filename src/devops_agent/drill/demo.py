@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from devops_agent.drill import course, tell
 from devops_agent.drill.course import Course
+from devops_agent.drill.figures import outcome_of
 from devops_agent.drill.stage import DATA, PREDICTOR, WORKER, Pace, Stage, StageError, build_stage
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ async def _until_told(work: object) -> int:
 async def _play(say: tell.Speaker, scenes: Sequence[Scene], *, once: bool, port: int) -> int:
     begun = time.monotonic()
     pace = Pace(memory=20.0)
-    say.line("Two services and a worker are started, and an agent that looks after them. No Docker, no other server.")
+    say.line("Two services, a worker and an agent that looks after them are started: no Docker, no other server.")
     async with build_stage(pace=pace, port=port) as stage:
         say.line(f"All are well after {time.monotonic() - begun:.1f} s; they are {pace.says}.")
         say.line(f"The agent's page: {await stage.login_link()}")
@@ -158,17 +159,6 @@ async def _scene(stage: Stage, scene: Scene, number: int, say: tell.Speaker) -> 
         say.text(f"It acted on {name}, which was not the cause.")
     right = outcome == scene.expected and not strangers
     return Seen(scene=scene, course=seen, outcome=outcome, as_expected=right)
-
-
-def outcome_of(seen: Course) -> str:
-    """Return what came of a fault, in a few words."""
-    if not seen.incidents:
-        return "not noticed"
-    if not seen.settled:
-        return "not settled in time"
-    if seen.escalated:
-        return _PERSON
-    return "healed" if seen.acted_on else "over by itself"
 
 
 async def _mend(stage: Stage, seen: Sequence[Seen], say: tell.Speaker) -> bool:

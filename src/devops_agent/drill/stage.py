@@ -41,6 +41,9 @@ MARK = "DEVOPS_AGENT_TARGET"
 _UP_WITHIN = 30.0
 _DOWN_WITHIN = 25.0
 _LOOK = 0.05
+_PREDICT = "/api/v1/predict"
+_ROOM = {"memory_percent": 80.0, "disk_percent": 75.0}
+"""Reading → where the agent's own limits are by default."""
 _LINK_LASTS = timedelta(hours=1)
 
 
@@ -139,16 +142,55 @@ class Stage:
         """Ask a service as its users do; return the status, 0 when it does not answer in time."""
         return await asyncio.to_thread(_ask, self.actors[actor].url, path, body, timeout)
 
+    async def serves(self, actor: str) -> bool:
+        """Whether users of a service are served well: healthy, answering in time, with room in memory and on disk."""
+        health, resources, predicted = await asyncio.gather(
+            *(
+                asyncio.to_thread(_answer, self.actors[actor].url, path, body, 1.0)
+                for path, body in (("/health", None), ("/health/resources", None), (_PREDICT, {"timeframe": "1h"}))
+            )
+        )
+        room = all(_number(resources[1], name) <= most for name, most in _ROOM.items())
+        good = all(status == http.HTTPStatus.OK for status, _ in (health, resources, predicted))
+        return good and b'"unhealthy"' not in health[1] and room
+
+    def now(self) -> datetime:
+        """Return the time by which the agent's events are dated."""
+        return datetime.now(UTC)
+
+    def pids(self, actor: str) -> list[int]:
+        """Return the processes of an actor that live."""
+        return leftovers(self.folder, names=(actor,))
+
+    async def start_by_hand(self, actor: str) -> None:
+        """Start an actor, as a person would from a shell."""
+        one = self.actors[actor]
+        env = clean_environment({MARK: actor})
+        self._processes.insert(0, await _spawn(command_of(one, self.actors), one.folder / "output.log", env))
+
     async def order_restart(self, actor: str, *, reason: str) -> datetime:
         """Order a restart as a person does, by the API; return when."""
+        at = datetime.now(UTC)
+        await self._tell("POST", "/actions/restart", {"target": actor, "reason": reason})
+        return at
+
+    async def pause(self, actor: str, *, reason: str) -> None:
+        """Pause automatic actions on an actor."""
+        await self._tell("POST", "/api/v1/pauses", {"target": actor, "reason": reason})
+
+    async def resume(self, actor: str) -> None:
+        """End the pause of an actor."""
+        await self._tell("DELETE", f"/api/v1/pauses?target={actor}", None)
+
+    async def _tell(self, method: str, path: str, body: object) -> None:
+        """Tell the agent something by its API, with its owner's token."""
         secret = (self.folder / "state" / "owner-token").read_text().strip()
         headers = {"Authorization": f"Bearer {secret}"}
-        at = datetime.now(UTC)
-        body = {"target": actor, "reason": reason}
-        status = await asyncio.to_thread(_ask, self.page, "/actions/restart", body, 10.0, headers)
-        if status != http.HTTPStatus.ACCEPTED:
-            raise StageError(f"cannot order a restart of {actor}: the agent answers {status}")
-        return at
+        status, said = await asyncio.to_thread(_answer, self.page, path, body, 10.0, headers=headers, method=method)
+        if status >= http.HTTPStatus.BAD_REQUEST or not status:
+            raise StageError(
+                f"cannot {method} {path}: the agent answers {status} {said.decode(errors='replace')[:300]}"
+            )
 
     async def login_link(self) -> str:
         """Return a link that opens the page once, without a password."""
@@ -224,7 +266,14 @@ class Stage:
 
 
 def build_stage(*, pace: Pace, port: int = 0) -> Stage:
-    """Lay out a stage in a new temporary folder; nothing runs yet."""
+    """Lay out a stage in a new temporary folder; nothing runs yet.
+
+    Raises:
+        StageError: somebody listens on `port`.
+
+    """
+    if port and not _is_free(port):
+        raise StageError(f"port {port} is taken; choose another, 0 takes a free one (--port)")
     folder = Path(tempfile.mkdtemp(prefix="devops-agent-stage-"))
     actors = (
         Actor(name=DATA, folder=folder / DATA, port=free_port()),
@@ -310,6 +359,14 @@ def free_port() -> int:
         return int(listening.getsockname()[1])
 
 
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
+
+
 def _demo_service() -> Path:
     """Return the folder of the demo service: beside the installed package, else in the repository."""
     spec = importlib.util.find_spec("devops_agent")
@@ -321,20 +378,39 @@ def _demo_service() -> Path:
     raise StageError(f"cannot find the demo service: neither {places[0]} nor {places[1]} is there; install it anew")
 
 
-def _ask(url: str, path: str, body: object, timeout: float, headers: Mapping[str, str] | None = None) -> int:
+def _ask(url: str, path: str, body: object, timeout: float) -> int:
+    return _answer(url, path, body, timeout)[0]
+
+
+def _answer(
+    url: str,
+    path: str,
+    body: object,
+    timeout: float,
+    *,
+    headers: Mapping[str, str] | None = None,
+    method: str = "",
+) -> tuple[int, bytes]:
+    """Return status and body; 0 when nobody answers in time."""
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=timeout)
+    sent = None if body is None else json.dumps(body)
+    kind = {} if body is None else {"Content-Type": "application/json"}
     try:
-        if body is None:
-            connection.request("GET", path)
-        else:
-            connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json", **(headers or {})})
+        connection.request(method or ("GET" if body is None else "POST"), path, sent, {**kind, **(headers or {})})
         answer = connection.getresponse()
-        answer.read()
+        return answer.status, answer.read()
     except (OSError, http.client.HTTPException):
-        return 0
+        return 0, b""
     finally:
         connection.close()
-    return answer.status
+
+
+def _number(body: bytes, name: str) -> float:
+    try:
+        value = json.loads(body).get(name)
+    except (ValueError, AttributeError):
+        return float("inf")
+    return float(value) if isinstance(value, int | float) else float("inf")
 
 
 async def _spawn(command: list[str], log: Path, env: dict[str, str]) -> asyncio.subprocess.Process:
