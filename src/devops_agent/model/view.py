@@ -84,7 +84,9 @@ class View(Fact, kw_only=True):
             return "; ".join(condition.says for condition in self.conditions)
         if self.starting:
             return "starting"
-        return "well" if self.well else "not looked at"
+        if self.well:
+            return "well"
+        return next((piece.says for piece in self.evidence if piece.value == "unknown" and piece.says), "not looked at")
 
 
 def view_of(target: Target, *, state: State | None, evidence: tuple[Evidence, ...], at: datetime) -> View:
@@ -109,7 +111,8 @@ def view_of(target: Target, *, state: State | None, evidence: tuple[Evidence, ..
         evidence=evidence,
         readings=readings,
         failing=failing,
-        checked=any(piece.name in vital for piece in evidence),
+        # Yes or no: that something cannot be seen is evidence too, but no check.
+        checked=any(piece.name in vital and isinstance(piece.value, bool) for piece in evidence),
         network=network,
     )
     return view.with_(conditions=tuple(_conditions(view, target.thresholds)))
