@@ -121,8 +121,8 @@ class Site:
     async def ask(self, path: str, *, method: str = "GET", token: str | None = None, **body: Any) -> tuple[int, Any]:  # noqa: ANN401
         """Call the API as the owner; return status and answer."""
         headers = {"Authorization": f"Bearer {self.owner if token is None else token}"}
-        sent = {"json": body} if method != "GET" else {}
-        async with self.http.request(method, self.url + path, headers=headers, **sent) as answer:
+        sent = body if method != "GET" else None
+        async with self.http.request(method, self.url + path, headers=headers, json=sent) as answer:
             text = await answer.text()
             return answer.status, json.loads(text) if text else None
 

@@ -79,8 +79,7 @@ async def order(made: Site, target: str) -> Incident:
 async def send(made: Site, name: str, **labels: str) -> None:
     """Post an alert."""
     alert = {"status": "firing", "labels": {"alertname": name, **labels}, "startsAt": "2026-01-01T00:00:00Z"}
-    body = {"version": "4", "status": "firing", "groupLabels": {}, "alerts": [alert]}
-    status, answer = await made.ask("/webhook/alerts", method="POST", **body)
+    status, answer = await made.ask("/webhook/alerts", method="POST", version="4", groupLabels={}, alerts=[alert])
     assert status == 202, answer
 
 
