@@ -66,7 +66,8 @@ class Worker:
     def die(self) -> None:
         """Let it be killed."""
         for pid in marked(self.name):
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # its short-lived children are marked too
+                os.kill(pid, signal.SIGKILL)
 
     @property
     def starts(self) -> int:
