@@ -105,7 +105,7 @@ async def test_secret_files_that_others_can_read_are_told_without_what_is_in_the
     secret = config.parent / "token"
     secret.write_text("very-secret")
     secret.chmod(0o644)
-    config.write_text(CONFIG.replace("listen:", "alert_token_file: token, listen:"))
+    config.write_text(CONFIG.replace("listen:", f"alert_token_file: {secret}, listen:"))
     (one,) = (await found(config))["secrets"]
     assert one.level is Level.FAIL
     assert "chmod 600" in one.way_out

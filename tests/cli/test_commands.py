@@ -14,6 +14,8 @@ from devops_agent.cli import docs
 from devops_agent.cli.call import Command
 from devops_agent.cli.exits import Exit
 from devops_agent.cli.root import SECTIONS, root, walk
+from devops_agent.model.incident import Status
+from devops_agent.store import tokens
 
 COMMANDS = {" ".join(path): found for path, found in walk()}
 LEAVES = {name: found for name, found in COMMANDS.items() if isinstance(found, Command)}
@@ -100,3 +102,14 @@ def test_shells_can_complete_commands(shell: str) -> None:
 def test_schemas_are_printed_as_json(kind: str) -> None:
     shown = CliRunner().invoke(root, ["schema", kind])
     assert json.loads(shown.output)["$schema"].startswith("https://json-schema.org/")
+
+
+def test_words_that_commands_offer_are_those_that_the_engine_knows() -> None:
+    offered = {
+        "token create": ("scope", tokens.SCOPES),
+        "incidents": ("status", ("unresolved", *(one.value for one in Status))),
+    }
+    for name, (option, known) in offered.items():
+        (found,) = [one for one in COMMANDS[name].params if one.name == option]
+        assert isinstance(found.type, click.Choice)
+        assert tuple(found.type.choices) == tuple(known)

@@ -1,11 +1,17 @@
 import asyncio
+import fcntl
 import json
+import os
+import signal
+import struct
 import subprocess
 import sys
+import termios
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from devops_agent.cli.exits import Exit
 from devops_agent.store import events, heartbeats, open_store
 from tests.cli.calling import Caller
 
@@ -131,3 +137,30 @@ async def test_what_happens_is_followed_the_moment_it_happens(site: Caller) -> N
         assert json.loads(await following.stdout.readline())["says"] == "now!"
     following.terminate()
     await following.wait()
+
+
+async def test_following_ends_with_ctrl_c(site: Caller) -> None:
+    command = [sys.executable, "-m", "devops_agent", "--config", str(site.config), "tail", "--lines", "1"]
+    following = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert following.stdout is not None
+    await following.stdout.readline()
+    following.send_signal(signal.SIGINT)
+    _, said = await following.communicate()
+    assert following.returncode == Exit.INTERRUPTED
+    assert b"Traceback" not in said
+
+
+def test_lists_keep_to_a_terminals_width_and_colour_is_for_terminals(site: Caller) -> None:
+    leader, follower = os.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 60, 0, 0))
+    command = [sys.executable, "-m", "devops_agent", "--config", str(site.config), "incidents"]
+    environ = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    done = subprocess.run(command, stdout=follower, env=environ, check=False)
+    os.close(follower)
+    shown = os.read(leader, 100_000).decode()
+    os.close(leader)
+    assert done.returncode == 0
+    assert "\x1b[31m" in shown
+    assert "…" in shown
+    assert "\x1b" not in site.says("incidents")
+    assert "…" not in site.says("incidents")

@@ -92,7 +92,7 @@ async def test_run_starts_both_roles_and_its_link_opens_the_page(fresh: Caller) 
             said += line
         (link,) = re.findall(r"http://127\.0\.0\.1:\d+/login\?token=\S+", said)
         shown = await asyncio.to_thread(_visit, link)
-        assert "checkout" in shown
+        assert "Log out" in shown
         status = await asyncio.to_thread(fresh.document, "status")
         assert status["roles"]["web"]["alive"]
         assert "another agent (pid" in await asyncio.to_thread(fresh.refuses, "run", code=1)

@@ -91,6 +91,10 @@ def show_incident(call: Call, incident: str) -> None:
     _head(found, now=call.now)
     say.heading("Timeline")
     _timeline(found, whole["timeline"])
+    if whole["alerts"]:
+        say.heading("Alerts")
+        rows = [(one.status.value, one.name, one.source, say.at(one.starts_at), one.summary) for one in whole["alerts"]]
+        say.table((), rows, indent=2)
     if whole["evidence"]:
         say.heading("Evidence")
         _evidence(whole["evidence"])

@@ -216,9 +216,9 @@ def _at_a_glance(status: dict[str, Any], *, now: datetime) -> None:
     if not status["open"]:
         say.line("no incident is open")
         return
-    say.heading("Open incidents")
+    say.line()
     say.table(
-        (),
+        ("open", "severity", "status", "target", "opened", "what"),
         [
             (
                 one.id,

@@ -93,15 +93,14 @@ def _order(call: Call, name: str, verb: str, given: Mapping[str, str], *, reason
     from devops_agent import __version__
     from devops_agent.engine import commands
     from devops_agent.model.action import Step
+    from devops_agent.store import catalogue
 
     settings, now = call.settings(), call.now
-    written = _actions_without_agent(settings)
+    offered = call.read(catalogue.actions)
+    actions = {action.name: action for action in offered} or _actions_without_agent(settings)
 
     def work(rows: Rows) -> Incident:
-        from devops_agent.store import catalogue
-
         target = see_target(rows, settings, name)
-        actions = {action.name: action for action in catalogue.actions(rows)} or written
         action = _action(verb, target, actions)
         word = action.name.partition(".")[2]
         step = Step(

@@ -171,7 +171,7 @@ async def _decide(incident: Incident, made: Plan, target: Target, diagnosis: Dia
             target=target,
             touched=touched,
             confidence=diagnosis.confidence,
-            approved=False,
+            approved_at=None,
             site=site,
             now=site.clock.now(),
         )

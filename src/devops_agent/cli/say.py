@@ -53,11 +53,14 @@ def heading(text: str) -> None:
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, indent: int = 0) -> None:
-    """Write aligned columns; a cell that is a known word has its colour, and a terminal's width is kept."""
+    """Write aligned columns; a cell that is a known word has its colour.
+
+    A list, which has headings, keeps to a terminal's width; without headings nothing is cut.
+    """
     cells = [[clean("" if cell is None else cell) for cell in row] for row in rows]
     every = [[heading.upper() for heading in headings], *cells] if headings else cells
     widths = [max(len(row[place]) for row in every) for place in range(len(every[0]))] if every else []
-    room = _room() - indent
+    room = _room() - indent if headings else 0
     for number, row in enumerate(every):
         shown = "  ".join(
             _cell(cell, width, head=bool(headings) and not number) for cell, width in _fit(row, widths, room)
@@ -145,7 +148,7 @@ def _cell(text: str, width: int, *, head: bool) -> str:
     padded = text.ljust(width)
     if head:
         return click.style(padded, dim=True)
-    return click.style(padded, fg=_COLOURS[text]) if text in _COLOURS else padded
+    return click.style(padded, fg=_COLOURS[text.strip()]) if text.strip() in _COLOURS else padded
 
 
 def _room() -> int:
