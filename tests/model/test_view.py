@@ -1,0 +1,35 @@
+"""What several looks at one target amount to."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from devops_agent.model.evidence import Evidence, State
+from devops_agent.model.sighting import Health
+from devops_agent.model.target import Check, Target
+from devops_agent.model.view import view_of
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+SHOP = Target(name="shop", via="docker", checks=(Check(name="state", kind="state"), Check(name="health")))
+
+
+def seen(name: str, value: bool | str, says: str = "") -> Evidence:  # noqa: FBT001 — a value, not a switch
+    return Evidence(source="docker", name=name, value=value, at=AT, says=says)
+
+
+def test_that_a_state_cannot_be_seen_is_not_taken_for_a_check_that_passed() -> None:
+    view = view_of(SHOP, state=None, evidence=(seen("state", "unknown", "cannot talk to the engine"),), at=AT)
+    assert (view.checked, view.well, view.health) == (False, False, Health.UNKNOWN)
+    assert view.says == "cannot talk to the engine"
+
+
+@pytest.mark.parametrize(("passes", "health"), [(True, Health.WELL), (False, Health.DOWN)])
+def test_a_check_of_our_own_speaks_for_a_target_whose_state_cannot_be_seen(passes: bool, health: Health) -> None:  # noqa: FBT001
+    view = view_of(SHOP, state=None, evidence=(seen("state", "unknown"), seen("health", passes)), at=AT)
+    assert (view.checked, view.health) == (True, health)
+
+
+def test_a_container_that_runs_is_well_without_any_check() -> None:
+    state = State(exists=True, running=True, says="runs")
+    view = view_of(SHOP, state=state, evidence=(seen("state", "running"),), at=AT)
+    assert (view.checked, view.health) == (False, Health.WELL)
