@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from devops_agent.model.fact import Fact
-from devops_agent.model.sighting import Health, Sighting
+from devops_agent.model.sighting import Health
 from devops_agent.model.view import View
 from devops_agent.store import evidence as kept
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from devops_agent.model.target import Target
     from devops_agent.store.rows import Rows
@@ -24,18 +25,19 @@ class Findings(Fact, kw_only=True):
     """What the target depends on and is not well."""
 
 
+_AILING = (Health.DOWN, Health.UNREACHABLE, Health.STARTING)
+"""What is being started is no better for those that need it than what is down."""
+
+
 async def look_into(
-    target: Target,
-    *,
-    look: Callable[[Target], Awaitable[View]],
-    sightings: Mapping[str, Sighting],
-    ancestors: Sequence[str],
+    target: Target, *, look: Callable[[Target], Awaitable[View]], ancestors: Sequence[Target]
 ) -> Findings:
-    """Look at the target now, and at what is known of everything that it depends on."""
-    view = await look(target)
-    bad = (Health.DOWN, Health.UNREACHABLE)
-    ailing = tuple(name for name in ancestors if name in sightings and sightings[name].health in bad)
-    return Findings(view=view, ailing_parents=ailing)
+    """Look at the target now, and at everything that it depends on.
+
+    What the last poll saw of those is too old: it may have been made before the cause that this target suffers from.
+    """
+    view, *others = await asyncio.gather(look(target), *(look(ancestor) for ancestor in ancestors))
+    return Findings(view=view, ailing_parents=tuple(one.target for one in others if one.health in _AILING))
 
 
 def keep(rows: Rows, incident: str, findings: Findings) -> Findings:

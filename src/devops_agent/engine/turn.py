@@ -84,12 +84,11 @@ class Turn:
 
     async def investigate(self, target: Target) -> Findings:
         """Look at the target and what it depends on; keep the evidence."""
-        ancestors = self.site.ground().directory.ancestors(target.name)
+        directory = self.site.ground().directory
+        ancestors = [one for name in directory.ancestors(target.name) if (one := directory.get(name)) is not None]
 
         async def look() -> Findings:
-            return await investigate.look_into(
-                target, look=self.site.eyes.look, sightings=self.site.sightings(), ancestors=ancestors
-            )
+            return await investigate.look_into(target, look=self.site.eyes.look, ancestors=ancestors)
 
         findings = await self.run.note("look", look, kind=investigate.Findings)
         return await self.run.record(
