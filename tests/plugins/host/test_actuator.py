@@ -250,6 +250,17 @@ async def test_the_largest_files_are_found(actuator: HostActuator, root: Path) -
         await actuator.execute(step.with_(args={"path": f"{root}/none"}), target=Target(name="h", via="host"), key="2")
 
 
+async def test_without_a_path_the_largest_files_are_looked_for_where_the_rules_clean(make: Make, root: Path) -> None:
+    write(root / "app" / "cache" / "large", b"x" * 5000)
+    write(root / "app" / "logs" / "middle", b"x" * 3000)
+    write(root / "elsewhere", b"x" * 9000)
+    rules = [{"root": str(root / "app" / name), "patterns": ["*"]} for name in ("cache", "logs")]
+    step = Step(name="usage", action="host.disk_usage")
+    target = Target(name="app", via="process", options={"clean": rules})
+    result = await make(OpenGuardian()).execute(step, target=target, key="1")
+    assert (result.data["bytes"], result.data["files"]) == (8000, 2)
+
+
 async def test_this_machine_is_there_and_nothing_tells_whether_it_was_cleaned(make: Make) -> None:
     actuator = make(OpenGuardian())
     state = await actuator.observe(Target(name="here", via="host"))

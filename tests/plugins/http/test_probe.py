@@ -154,3 +154,19 @@ async def test_no_answer_is_evidence_with_its_reason(probe: HttpProbe, server: S
     server.hangs = True
     seen = await look(probe, Check(url=server.url, timeout=timedelta(milliseconds=50)))
     assert (seen["health"].value, seen["health.error"].value) == (False, "timeout")
+
+
+async def test_a_page_about_the_host_does_not_replace_the_readings_of_the_target(
+    probe: HttpProbe, server: Server
+) -> None:
+    server.answers |= {
+        "/health/resources": (200, {"disk_percent": 95}),
+        "/health/system": (200, {"disk_percent": 40, "memory_percent": 50}),
+        "/own": (200, {"disk": {"used": 96}}),
+    }
+    system = Check(name="system", url=f"{server.url}/health/system", vital=False)
+    resources = Check(name="resources", url=f"{server.url}/health/resources", vital=False)
+    mapped = Check(name="own", url=f"{server.url}/own", vital=False, fields={"disk_percent": "disk.used"})
+    seen = await look(probe, resources, system)
+    assert (seen["disk_percent"].value, seen["memory_percent"].value) == (95, 50)
+    assert (await look(probe, system, resources, mapped))["disk_percent"].value == 96
