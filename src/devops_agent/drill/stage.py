@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 DATA, PREDICTOR, WORKER = "market-data", "market-predictor", "crawler"
 MARK = "DEVOPS_AGENT_TARGET"
 """Environment variable by which the agent finds a process that it did not start."""
+HOME_MARK = "DEVOPS_AGENT_HOME"
+"""Environment variable that keeps other agents of this machine off it."""
 _UP_WITHIN = 30.0
 _DOWN_WITHIN = 25.0
 _LOOK = 0.05
@@ -162,10 +164,13 @@ class Stage:
         """Return the processes of an actor that live."""
         return leftovers(self.folder, names=(actor,))
 
+    def _environment_of(self, actor: str) -> dict[str, str]:
+        return clean_environment({MARK: actor, HOME_MARK: str((self.folder / "state").resolve())})
+
     async def start_by_hand(self, actor: str) -> None:
         """Start an actor, as a person would from a shell."""
         one = self.actors[actor]
-        env = clean_environment({MARK: actor})
+        env = self._environment_of(actor)
         self._processes.insert(0, await _spawn(command_of(one, self.actors), one.folder / "output.log", env))
 
     async def order_restart(self, actor: str, *, reason: str) -> datetime:
@@ -230,7 +235,7 @@ class Stage:
     async def _start(self) -> None:
         for actor in self.actors.values():
             (actor.folder / "faults").mkdir(parents=True)
-            env = clean_environment({MARK: actor.name})
+            env = self._environment_of(actor.name)
             self._processes.append(await _spawn(command_of(actor, self.actors), actor.folder / "output.log", env))
         config = self.folder / "agent.yaml"
         config.write_text(json.dumps(config_of(self.actors, self.folder, pace=self.pace), indent=2))

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from devops_agent.kit import proc
-from devops_agent.kit.testing import ActuatorContract, OpenGuardian, StrictGuardian
+from devops_agent.kit.testing import ActuatorContract, OpenGuardian, StrictGuardian, tools
+from devops_agent.kit.tools import Tools
 from devops_agent.model.action import Effect, Step
 from devops_agent.model.evidence import State
 from devops_agent.model.identity import Identity, Protected
 from devops_agent.model.target import Target
-from devops_agent.plugins.process.actuator import ProcessActuator
-from devops_agent.plugins.process.find import TARGET_MARK
+from devops_agent.plugins.process.actuator import ProcessActuator, build
+from devops_agent.plugins.process.find import HOME_MARK, TARGET_MARK, marked
 from devops_agent.plugins.process.grip import Grip
 from devops_agent.ports import Guardian, PluginError, Untouchable
 
@@ -52,7 +53,20 @@ async def test_a_started_process_is_no_part_of_the_agent(idle: Target, actuator:
     assert process is not None
     assert process.session == process.pid
     assert set(proc.open_files(process.pid)) == {"/dev/null"}
-    assert set(proc.environment(process.pid)) == {"PATH", "LANG", TARGET_MARK, "DEVOPS_AGENT_KEY"}
+    assert set(proc.environment(process.pid)) == {"PATH", "LANG", TARGET_MARK, HOME_MARK, "DEVOPS_AGENT_KEY"}
+
+
+async def test_a_process_of_the_same_name_that_another_agent_started_is_left_alone(
+    idle: Target, make: Make, given: Tools, tmp_path: Path
+) -> None:
+    other = build({}, tools=tools(tmp_path / "other", http=given.http))
+    await make(OpenGuardian()).execute(START, target=idle, key="k")
+    assert (await other.observe(idle)).running is False
+    await other.execute(START, target=idle, key="l")
+    assert len(marked(idle.name)) == 2
+    await other.execute(STOP, target=idle, key="m")
+    assert len(marked(idle.name)) == 1
+    await other.close()
 
 
 async def test_a_process_lives_on_when_the_actuator_is_closed(idle: Target, make: Make) -> None:

@@ -50,8 +50,9 @@ class ProcessActuator:
         self._config = config
         self._tools = tools
         self._once = Once()
-        self._finder = Finder()
-        self._children = Children()
+        self._home = str(tools.state_dir.resolve())
+        self._finder = Finder(self._home)
+        self._children = Children(self._home)
         self._verbs: dict[str, Verb] = {
             "process.restart": self._restart,
             "process.start": self._start,
@@ -107,7 +108,7 @@ class ProcessActuator:
     async def identify(self, target: Target, *, step: Step | None = None) -> Identity:
         """Return its names, process ids and ports; with a step that starts it also the log that it would write."""
         chosen = options(target)
-        who = identity(target, chosen, self._finder.find(target, chosen))
+        who = identity(target, chosen, self._finder.find(target, chosen), home=self._home)
         if step is not None and step.action in ("process.restart", "process.start") and chosen.log:
             return who.with_(paths=_real_paths(chosen.log))
         return who
@@ -162,7 +163,7 @@ class ProcessActuator:
             return Result(ok=True, says=f"process {target.name} was restarted already: pid {main.pid}")
         await self._refuse(target, step, main)
         story = await self._end(target, main, chosen, step) if main else "none ran"
-        await _end_kin(family(target, None))
+        await _end_kin(family(target, None, home=self._home))
         born = await self._begin(target, chosen, key)
         return Result(
             ok=True, says=f"restarted process {target.name}: {story}, pid {born.pid} runs", data={"pid": born.pid}
@@ -176,7 +177,7 @@ class ProcessActuator:
             return Result(ok=True, says=f"process {target.name} runs already as pid {main.pid}", changed=ours)
         await self._refuse(target, step, main)
         # Children that a former instance left behind may hold its port.
-        await _end_kin(family(target, None))
+        await _end_kin(family(target, None, home=self._home))
         born = await self._begin(target, chosen, key)
         return Result(ok=True, says=f"started process {target.name}: pid {born.pid} runs", data={"pid": born.pid})
 
@@ -224,7 +225,7 @@ class ProcessActuator:
         """End main and what belongs to it; return the story for people."""
         patience = (chosen.stop_timeout or self._config.stop_timeout).total_seconds()
         patience = min(patience, step.timeout.total_seconds() * _SHARE_FOR_STOPPING)
-        kin = family(target, main)
+        kin = family(target, main, home=self._home)
         grip = _hold(target, main)
         try:
             began = self._tools.clock.monotonic()

@@ -12,7 +12,7 @@ from devops_agent.kit.proc import Process
 from devops_agent.kit.process import clean_environment
 from devops_agent.model.target import Target
 from devops_agent.plugins.process.config import Options
-from devops_agent.plugins.process.find import KEY_MARK, TARGET_MARK
+from devops_agent.plugins.process.find import HOME_MARK, KEY_MARK, TARGET_MARK
 from devops_agent.plugins.process.grip import Grip
 from devops_agent.ports import PluginError
 
@@ -27,18 +27,19 @@ class _Detached(subprocess.Popen[bytes]):
 class Children:
     """What this process started: each in a session of its own, holding none of our files, told apart by marks."""
 
-    def __init__(self) -> None:
+    def __init__(self, home: str) -> None:
+        self._home = home
         self._running: dict[int, tuple[str, _Detached, Grip]] = {}
         self._codes: dict[str, int] = {}
 
     def start(self, target: Target, options: Options, *, key: str) -> Process:
-        """Start the target's command, marked with its name and `key`.
+        """Start the target's command, marked with its name, our state folder and `key`.
 
         Raises:
             PluginError: program, folder or log file cannot be used.
 
         """
-        env = clean_environment({**options.env, TARGET_MARK: target.name, KEY_MARK: key})
+        env = clean_environment({**options.env, TARGET_MARK: target.name, KEY_MARK: key, HOME_MARK: self._home})
         output = _open_log(options.log)
         try:
             child = _Detached(

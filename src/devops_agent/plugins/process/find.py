@@ -19,6 +19,9 @@ from devops_agent.ports import PluginError
 
 TARGET_MARK = "DEVOPS_AGENT_TARGET"
 """Environment variable that holds the target's name. Whoever starts a service may set it, so that it is found."""
+HOME_MARK = "DEVOPS_AGENT_HOME"
+"""Environment variable that holds the state folder of the agent that started it: another agent's targets may be called
+the same, and are none of ours. A process without it is anybody's."""
 KEY_MARK = "DEVOPS_AGENT_KEY"
 """Environment variable that holds the key of the execution that started it."""
 
@@ -29,7 +32,8 @@ _WRITTEN_AFTER = 2.0
 class Finder:
     """Remembers which process each target was last found to be, so that a look costs one read while it lives."""
 
-    def __init__(self) -> None:
+    def __init__(self, home: str = "") -> None:
+        self._home = home
         self._known: dict[str, Process] = {}
         self._booted = proc.boot_time()
 
@@ -65,7 +69,7 @@ class Finder:
             return self._by_pid_file(Path(options.pid_file))
         if options.match:
             return _by_arguments(target, options.match)
-        return main_of(marked(target.name))
+        return main_of(marked(target.name, home=self._home))
 
     def _by_pid_file(self, path: Path) -> Process | None:
         try:
@@ -79,18 +83,28 @@ class Finder:
         return process
 
 
-def marked(name: str) -> list[Process]:
-    """Return the living processes of this user that carry the target's mark, oldest first."""
+def marked(name: str, *, home: str = "") -> list[Process]:
+    """Return the living processes of this user that carry the target's mark, oldest first.
+
+    With `home`, those that an agent of another state folder started are left out.
+    """
     mark = f"{TARGET_MARK}={name}".encode()
     found = [
         process
         for pid in proc.pids()
         if proc.owner(pid) == os.geteuid()
-        and mark in proc.raw_environment(pid).split(b"\0")
+        and mark in (environment := proc.raw_environment(pid).split(b"\0"))
+        and not _of_another(environment, home)
         and (process := proc.look_up(pid)) is not None
         and process.alive
     ]
     return sorted(found, key=lambda process: (process.started, process.pid))
+
+
+def _of_another(environment: list[bytes], home: str) -> bool:
+    """Whether another agent started it."""
+    begins = f"{HOME_MARK}=".encode()
+    return bool(home) and any(one.startswith(begins) and one != begins + os.fsencode(home) for one in environment)
 
 
 def main_of(processes: list[Process]) -> Process | None:
@@ -105,9 +119,9 @@ def main_of(processes: list[Process]) -> Process | None:
     return None
 
 
-def family(target: Target, main: Process | None) -> list[Process]:
+def family(target: Target, main: Process | None, *, home: str = "") -> list[Process]:
     """Return the descendants of `main` in its session, and what former instances left behind; without `main`."""
-    found = {process.pid: process for process in marked(target.name)}
+    found = {process.pid: process for process in marked(target.name, home=home)}
     if main is None:
         return list(found.values())
     for pid in proc.descendants(main.pid):
@@ -118,10 +132,10 @@ def family(target: Target, main: Process | None) -> list[Process]:
     return list(found.values())
 
 
-def identity(target: Target, options: Options, main: Process | None) -> Identity:
+def identity(target: Target, options: Options, main: Process | None, *, home: str = "") -> Identity:
     """Return names, process ids and listening ports of what runs, and the names that would run."""
     names = {target.name, target.ref, *proc.names_of(options.command)}
-    pids = {process.pid for process in family(target, main)}
+    pids = {process.pid for process in family(target, main, home=home)}
     if main is not None and main.alive:
         pids.add(main.pid)
     return proc.recognise(pids, names=names)

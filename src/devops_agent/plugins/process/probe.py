@@ -28,7 +28,7 @@ class ProcessProbe:
 
     def __init__(self, *, tools: Tools) -> None:
         self._tools = tools
-        self._finder = Finder()
+        self._finder = Finder(str(tools.state_dir.resolve()))
         self._cpu: dict[str, tuple[str, float, float]] = {}
         """Target → instance, monotonic seconds and processor seconds at the last look."""
 

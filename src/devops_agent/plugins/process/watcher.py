@@ -34,7 +34,7 @@ class ProcessWatcher:
     def __init__(self, config: Config, *, tools: Tools) -> None:
         self._clock = tools.clock
         self._look_again = config.look_again.total_seconds()
-        self._finder = Finder()
+        self._finder = Finder(str(tools.state_dir.resolve()))
         self._targets: dict[str, Target] = {}
         self._grips: dict[str, Grip] = {}
         self._firing: dict[str, Alert] = {}
