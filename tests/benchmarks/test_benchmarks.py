@@ -80,3 +80,11 @@ def test_posted_alerts_are_of_the_kinds_that_were_asked_for_and_never_twice_the_
     ]
     assert len({alert["fingerprint"] for alert in alerts}) == 200
     assert len({alert["labels"]["alertname"] for alert in alerts}) == 7
+
+
+@pytest.mark.real
+def test_a_short_run_starts_the_product_and_prints_its_figures(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["startup", "--quick", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert told["benchmark"] == "startup"
+    assert all(row["value"] > 0 for row in told["rows"])
