@@ -29,6 +29,7 @@ from tests.real.parts import Docker, Program
 from tests.real.running import MARK, Site, marked, site, until
 
 NAME = "worker"
+"""With the pid, so that two runs of the tests on one machine do not take each other's processes for their own."""
 
 
 def settings_of(folder: Path, *, stops: str = "", **more: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -44,7 +45,11 @@ def settings_of(folder: Path, *, stops: str = "", **more: Any) -> dict[str, Any]
         "polling": {"well": "1s", "trouble": "0.3s", "timeout": "2s"},
         "alerting": {"group_window": "1s"},
         "targets": [
-            {"name": f"{NAME}-{folder.name}", "process": {"command": ["sh", "-c", script]}, "start_period": "0s"}
+            {
+                "name": f"{NAME}-{os.getpid()}-{folder.name}",
+                "process": {"command": ["sh", "-c", script]},
+                "start_period": "0s",
+            }
         ],
         **more,
     }
@@ -193,22 +198,61 @@ async def test_a_full_disk_is_said_and_healing_goes_on_when_there_is_room(tmp_pa
         subprocess.run(["umount", "--lazy", disk], check=True)
 
 
-async def test_while_the_container_engine_is_gone_everything_else_is_healed_and_then_its_containers(
+class Way:
+    """A socket that leads to the engine's own, and can be taken away."""
+
+    def __init__(self, engine: Docker, path: Path) -> None:
+        self._engine = engine
+        self._path = path
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.StreamWriter] = set()
+
+    async def begin(self) -> None:
+        """Lead there."""
+        self._server = await asyncio.start_unix_server(self._lead, self._path)
+
+    async def vanish(self) -> None:
+        """Break off every connection, and take none."""
+        assert self._server is not None
+        self._server.close()
+        self._path.unlink(missing_ok=True)
+        for writer in self._open:
+            writer.transport.abort()
+
+    async def _lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_unix_connection(self._engine.socket)
+        self._open |= {writer, back}
+        await asyncio.gather(self._pass_on(reader, back), self._pass_on(there, writer))
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while piece := await reader.read(65_536):
+                writer.write(piece)
+                await writer.drain()
+        self._open.discard(writer)
+        writer.close()
+
+
+async def test_while_the_engines_socket_is_gone_everything_else_is_healed_and_then_its_containers(
     docker_engine: Docker, tmp_path: Path
 ) -> None:
     docker_engine.busybox("shop:1")
     docker_engine.run("shop:1", "shop")
-    settings = settings_of(tmp_path, plugins={"docker": {"socket": docker_engine.socket}})
+    way = Way(docker_engine, docker_engine.folder / "way.sock")
+    await way.begin()
+    settings = settings_of(tmp_path, plugins={"docker": {"socket": str(docker_engine.folder / "way.sock")}})
     settings["targets"].append({"docker": "shop", "start_period": "0s"})
     try:
         async with working(tmp_path, settings) as (made, worker, _):
             await made.well("shop")
-            docker_engine.program.process.kill()
+            await way.vanish()
             await until(partial(says, made, "shop", "cannot talk to the Docker engine"), "the engine to be missed")
+            docker_engine.say("kill", "shop")
             await worker.dies_and_is_healed()
-            docker_engine.restart()  # which ends the containers that its last life left behind
+            await way.begin()
             await until(partial(runs, docker_engine, "shop"), "the shop to run again")
             await made.incident("shop", Status.RESOLVED)
+            await way.vanish()
     finally:
         docker_engine.remove_all()
 
