@@ -15,7 +15,7 @@ from devops_agent.model.identity import Identity, Protected, forbids
 from devops_agent.ports import Untouchable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from devops_agent.config.settings import Settings
 
@@ -68,8 +68,9 @@ def find(settings: Settings) -> Iterator[Protected]:
     """Yield everything that must never be touched on this machine, with the reason."""
     yield from _ourselves(settings)
     yield from _database(settings)
-    yield from _programs(_ENGINE, "the container engine", "its containers would go down with it")
-    yield from _programs(_MONITORING, "the monitoring", "without it nobody sees what the agent does")
+    running = _running((*_ENGINE, *_MONITORING))
+    yield from _programs(_ENGINE, running, "the container engine", "its containers would go down with it")
+    yield from _programs(_MONITORING, running, "the monitoring", "without it nobody sees what the agent does")
     yield Protected(
         what="images of the monitoring and of the agent", why="never acted on", is_=Identity(images=_IMAGES)
     )
@@ -118,9 +119,21 @@ def _database(settings: Settings) -> Iterator[Protected]:
                         is_=identity)  # fmt: skip
 
 
-def _programs(names: tuple[str, ...], what: str, why: str) -> Iterator[Protected]:
+def _running(names: tuple[str, ...]) -> dict[str, frozenset[int]]:
+    """Return who runs which of these programs; each process is looked at once."""
+    found: dict[str, set[int]] = {name: set() for name in names}
+    for pid in proc.pids():
+        name = proc.program(pid).rpartition("/")[2]
+        if name in found:
+            found[name].add(pid)
+    return {name: frozenset(pids) for name, pids in found.items()}
+
+
+def _programs(
+    names: tuple[str, ...], running: Mapping[str, frozenset[int]], what: str, why: str
+) -> Iterator[Protected]:
     for name in names:
-        pids = frozenset(pid for pid in proc.pids() if Path(proc.program(pid)).name == name)
+        pids = running[name]
         words = frozenset({name, f"{name}.service", f"{name}.socket", f"prometheus-{name}"})
         yield Protected(what=f"{what}: {name}", why=why, is_=Identity(pids=pids, names=words))
     if "dockerd" in names:
