@@ -107,6 +107,16 @@ async def test_what_came_back_and_died_again_is_given_up_soon() -> None:
     assert 8 <= seconds <= 12
 
 
+async def test_what_ran_before_the_watch_and_is_dead_in_it_is_given_up_soon() -> None:
+    clock = FakeClock()
+
+    async def look() -> View:
+        return view(DEAD, NOTHING, of=UNCHECKED)
+
+    assert not (await prove(WELL, look=look, clock=clock, ran=True)).ok
+    assert 3 <= clock.monotonic() <= 6
+
+
 async def test_what_a_restart_policy_brings_back_at_once_is_given_its_time() -> None:
     proof = WELL.with_(settle=timedelta(seconds=10))
     proven, _ = await watch(proof, (0, RUNS), (5, DEAD), (6, RUNS))

@@ -325,8 +325,8 @@ class Turn:
         async def look() -> View:
             return await self.site.eyes.look(target, thoroughly=False)
 
-        async def prove(proof: Proof) -> Proven:
-            return await verify.prove(proof, look=look, clock=self.site.clock)
+        async def prove(proof: Proof, *, ran: bool = False) -> Proven:
+            return await verify.prove(proof, look=look, clock=self.site.clock, ran=ran)
 
         hands = remediate.Hands(
             target=target,
@@ -347,7 +347,7 @@ class Turn:
         if self.incident.ordered_json:
             return ended
         proof = _whole_proof(target, attempt, diagnosis, within=hands.left())
-        proven = await self.run.note("verified", lambda: prove(proof), kind=Proven)
+        proven = await self.run.note("verified", lambda: prove(proof, ran=True), kind=Proven)
         outcome = Outcome.HEALED if proven.ok else Outcome.FAILED
         return remediate.Ended(outcome=outcome, says=proven.says)
 

@@ -18,15 +18,16 @@ _STAYS_DEAD = 3.0
 """Seconds; what ran and has been dead for so long is brought back by nobody else, such as a restart policy."""
 
 
-async def prove(proof: Proof, *, look: Callable[[], Awaitable[View]], clock: Clock) -> Proven:
+async def prove(proof: Proof, *, look: Callable[[], Awaitable[View]], clock: Clock, ran: bool = False) -> Proven:
     """Look until the proof is seen and has stayed for its settling time, at most `proof.within` for it to be seen.
 
     A relapse while it settles begins the settling anew, within the same bound. What dies in the meantime and stays dead
-    ends the watch: waiting longer would only delay what helps.
+    ends the watch: waiting longer would only delay what helps. `ran`: it ran just before, so that its death
+    counts even when this watch never sees it alive.
     """
     begun = clock.monotonic()
     first_seen: float | None = None
-    last_alive: float | None = None
+    last_alive = begun if ran else None
     pause = _FIRST_LOOK
     while True:
         view = await look()
