@@ -1,6 +1,6 @@
 """Investigate: what a target depends on is looked at now, not remembered."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -21,9 +21,11 @@ RUNS = State(exists=True, running=True)
         (State(exists=True, running=False), ("database",)),
         (RUNS.with_(healthy=False), ("database",)),
         (RUNS.with_(healthy=False, starting=True), ("database",)),
+        (RUNS.with_(since=NOW - timedelta(seconds=3)), ("database",)),
+        (RUNS.with_(since=NOW - timedelta(minutes=1)), ()),
     ],
 )
-async def test_what_it_depends_on_is_ailing_when_it_is_so_now(state: State, ailing: tuple[str, ...]) -> None:
+async def test_what_it_depends_on_is_ailing_when_it_is_so_now_or_was_just_started(state: State, ailing: tuple[str, ...]) -> None:
     async def look(target: Target) -> View:
         seen = state if target is DATABASE else RUNS
         return view_of(target, state=seen, evidence=(), at=NOW)

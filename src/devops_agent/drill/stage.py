@@ -304,7 +304,8 @@ def config_of(actors: Mapping[str, Actor], folder: Path, *, pace: Pace) -> dict[
         "polling": {
             "well": f"{pace.well:g}s",
             "trouble": f"{pace.trouble:g}s",
-            "timeout": "1s",
+            "timeout": "1.5s",
+            "fall": 3,
             "flapping_window": memory,
         },
         "guard": {"strikes": {"count": 3, "window": memory}, "cooldown": "1s", "actions_per_hour": 100_000},

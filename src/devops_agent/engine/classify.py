@@ -56,7 +56,7 @@ def diagnose(
     if "unreachable" in found and view.network:
         found = {"unreachable": found["unreachable"]}
     elif ailing_parents and found.keys() & {"unhealthy", "high_latency", "high_error_rate", "down"}:
-        says = f"it depends on {', '.join(ailing_parents)}, which is in trouble"
+        says = f"it depends on {', '.join(ailing_parents)}, which is in trouble or was just started"
         found["dependency_down"] = Hypothesis(kind="dependency_down", says=says, confidence=0.85)
     if history.healed >= history.many and found.keys() & {"down", "unhealthy", "out_of_memory"}:
         says = f"it was healed {history.healed} times lately and failed again each time"

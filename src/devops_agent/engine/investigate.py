@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from devops_agent.model.fact import Fact
@@ -22,11 +23,12 @@ class Findings(Fact, kw_only=True):
 
     view: View
     ailing_parents: tuple[str, ...] = ()
-    """What the target depends on and is not well."""
+    """What the target depends on and is not well, or has only just been started: its users need a moment too."""
 
 
 _AILING = (Health.DOWN, Health.UNREACHABLE, Health.STARTING)
 """What is being started is no better for those that need it than what is down."""
+_JUST_STARTED = timedelta(seconds=10)
 
 
 async def look_into(
@@ -37,7 +39,12 @@ async def look_into(
     What the last poll saw of those is too old: it may have been made before the cause that this target suffers from.
     """
     view, *others = await asyncio.gather(look(target), *(look(ancestor) for ancestor in ancestors))
-    return Findings(view=view, ailing_parents=tuple(one.target for one in others if one.health in _AILING))
+    return Findings(view=view, ailing_parents=tuple(one.target for one in others if _ails(one)))
+
+
+def _ails(parent: View) -> bool:
+    since = parent.state.since if parent.state is not None and parent.state.running else None
+    return parent.health in _AILING or (since is not None and parent.at - since < _JUST_STARTED)
 
 
 def keep(rows: Rows, incident: str, findings: Findings) -> Findings:
