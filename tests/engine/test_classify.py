@@ -101,7 +101,7 @@ def test_a_target_that_starts_is_waited_for_unless_it_is_said_to_crash_over_and_
 def test_what_is_unhealthy_while_its_parent_ails_suffers_from_the_parent() -> None:
     diagnosis = found(view(RUNS, ILL), "TargetUnhealthy", parents=("db", "net"))
     assert (diagnosis.kind, diagnosis.confidence) == ("dependency_down", 0.85)
-    assert diagnosis.says == "it depends on db, net, which is in trouble"
+    assert diagnosis.says == "it depends on db, net, which is in trouble or was just started"
     assert found(view(RUNS, ILL), "ServiceDown", parents=("db",)).kind == "dependency_down"
     assert found(view(DEAD), "ServiceDown", parents=("db",)).kind == "down"
     assert found(view(disk_percent=95), "DiskFilling", parents=("db",)).kind == "disk_filling"
