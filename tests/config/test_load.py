@@ -186,11 +186,13 @@ def test_names_that_a_container_engine_sets_are_not_ours_and_empty_ones_are_not_
 def test_relative_paths_start_at_the_file() -> None:
     loaded = settings(
         "state_dir: state\nstore: sqlite:///db/agent.db\nstore_password_file: secrets/db\n"
+        "web: {alert_token_file: secrets/alerts}\n"
         "runbooks: [own, /srv/runbooks]\nplugins: {docker: {key_file: tls/key.pem}}"
     )
     assert loaded.state_dir == "/etc/agent/state"
     assert loaded.store == "sqlite:////etc/agent/db/agent.db"
     assert loaded.store_password_file == "/etc/agent/secrets/db"
+    assert loaded.web.alert_token_file == "/etc/agent/secrets/alerts"
     assert loaded.runbooks == ("/etc/agent/own", "/srv/runbooks")
     assert loaded.plugins["docker"] == {"key_file": "/etc/agent/tls/key.pem"}
 

@@ -25,7 +25,9 @@ RUNS = State(exists=True, running=True)
         (RUNS.with_(since=NOW - timedelta(minutes=1)), ()),
     ],
 )
-async def test_what_it_depends_on_is_ailing_when_it_is_so_now_or_was_just_started(state: State, ailing: tuple[str, ...]) -> None:
+async def test_what_it_depends_on_is_ailing_when_it_is_so_now_or_just_started(
+    state: State, ailing: tuple[str, ...]
+) -> None:
     async def look(target: Target) -> View:
         seen = state if target is DATABASE else RUNS
         return view_of(target, state=seen, evidence=(), at=NOW)

@@ -14,7 +14,8 @@ _HEAD = """\
 # `devops-agent check` tells what is wrong in this file, with line and allowed values; a change takes effect at once,
 # and a broken change is refused while the old settings stay in force.
 {schema}
-# Where state is kept: alerts, incidents, the journal of actions, the audit chain. It starts at this file's folder.
+# Where state is kept: alerts, incidents, the journal of actions, the audit chain.
+# A relative path starts at this file's folder.
 state_dir: ./devops-agent-state
 # store: postgresql://user@host/name        # SQLite in state_dir unless you say otherwise
 # store_password_file: /run/secrets/db      # secrets are always files, never values

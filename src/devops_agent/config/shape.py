@@ -177,6 +177,7 @@ SHAPES: Mapping[type, Shape] = {
     Web: Shape(
         rules={
             "listen": LISTEN,
+            "alert_token_file": FilePath(),
             "max_body_bytes": Range(low=1024),
             "requests_per_minute": _ONE_OR_MORE,
             "max_pending_writes": _ONE_OR_MORE,
