@@ -31,7 +31,9 @@ _FIRST_WITHIN = 2.0  # seconds over which the first polls after a start are spre
 _IDLE = 0.5
 _UNHURRIED = 2.0
 _BEAT = 0.2
-"""Polls that are at least `_UNHURRIED` seconds away begin on a beat: many at one wake-up cost two fifths less (1,000 every 10 s)."""
+"""Seconds. Polls at least `_UNHURRIED` seconds away begin on a beat: of 1,000 every 10 s, many share a wake-up, which
+costs two fifths less.
+"""
 
 
 class Poller:
