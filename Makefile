@@ -23,8 +23,8 @@ venv: .venv/.project ## make .venv with the locked packages and this project
 demo: venv ## break two services and a worker, watch them heal (ONCE=1 ends by itself)
 	$(BIN)/devops-agent demo $(if $(ONCE),--once)
 
-check: lint types contracts ## everything but the real parts, in under a minute
-	$(BIN)/python -m pytest --quiet --ignore=tests/real -m "not real"
+check: lint types contracts ## what finds most mistakes, in under a minute: no real parts, no slow tests
+	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest --quiet --numprocesses 3 --ignore=tests/real -m "not real and not slow"
 
 lint: venv ## ruff: rules and format
 	$(BIN)/ruff check
@@ -39,7 +39,7 @@ contracts: venv ## which module may import which
 real-parts: ## install the Debian packages that tests/real and the benchmarks run against
 	scripts/real-parts.sh
 
-test: lint types contracts real-parts ## everything, with the real parts
+test: lint types contracts real-parts ## everything, with the real parts, one after the other
 	$(BIN)/python -m pytest
 
 bench: venv ## measure, and compare with the budgets

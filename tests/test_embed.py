@@ -99,6 +99,7 @@ async def running(folder: Path) -> AsyncIterator[Application]:
                 await process.communicate()
 
 
+@pytest.mark.slow
 async def test_an_agent_that_dies_is_started_again_and_drained_when_the_application_stops(tmp_path: Path) -> None:
     async with running(tmp_path) as application:
         first = await application.agent_when(lambda agent: agent["starts"] == 1)

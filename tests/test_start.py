@@ -98,6 +98,7 @@ def agent(config: Path) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
+@pytest.mark.slow
 async def test_the_agent_loads_nothing_that_serves_and_listens_on_nothing(
     config: Path, agent: subprocess.Popen[str]
 ) -> None:

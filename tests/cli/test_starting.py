@@ -80,6 +80,7 @@ def test_port_0_becomes_a_port_that_can_be_told() -> None:
     assert _with_port("unix:/run/x.sock") == "unix:/run/x.sock"
 
 
+@pytest.mark.slow
 async def test_run_starts_both_roles_and_its_link_opens_the_page(fresh: Caller) -> None:
     command = [sys.executable, "-m", "devops_agent", "--config", str(fresh.config), "run", "--login"]
     running = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

@@ -122,6 +122,7 @@ async def undisturbed(set_scene: Set, name: str) -> tuple[list[tuple[str, str]],
         return timeline, len(names)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PLOTS)
 async def test_wherever_the_agent_is_killed_it_finishes_and_does_nothing_twice(
     set_scene: Set, name: str, undisturbed: tuple[list[tuple[str, str]], int]

@@ -14,6 +14,8 @@ from tests.examples.running import FOLDER, Running, Start, eventually
 
 ROOT = FOLDER.parents[1]
 
+pytestmark = pytest.mark.slow
+
 
 def healthy(service: Running) -> bool:
     return bool(service.get("/health")[0] == 200)

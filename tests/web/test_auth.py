@@ -40,6 +40,7 @@ def filled(path: str) -> str:
     return re.sub(r"\{\w+\}", "checkout", path)
 
 
+@pytest.mark.slow
 async def test_every_operation_but_two_refuses_who_has_no_token(web: Running) -> None:
     for method, path, _ in operations(web):
         for scope in ("", "wrong"):
@@ -53,6 +54,7 @@ async def test_every_operation_but_two_refuses_who_has_no_token(web: Running) ->
                 assert answer.headers["Content-Type"] == "application/problem+json"
 
 
+@pytest.mark.slow
 async def test_every_operation_refuses_every_lesser_scope(web: Running) -> None:
     scoped = [(m, p, o["x-required-scope"]) for m, p, o in operations(web) if "x-required-scope" in o]
     assert len(scoped) == len(operations(web)) - len(OPEN) - len({"/stream"})
@@ -63,6 +65,7 @@ async def test_every_operation_refuses_every_lesser_scope(web: Running) -> None:
     assert (await web.get("/stream", scope="alerts")).status == 403
 
 
+@pytest.mark.slow
 async def test_every_operation_takes_the_scope_that_it_names(web: Running) -> None:
     await web.store.write(lambda rows: seed.fill(rows, web.clock.now()))
     for method, path, operation in operations(web):

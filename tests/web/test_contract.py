@@ -68,6 +68,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     thread.join()
 
 
+@pytest.mark.slow
 def test_whatever_is_sent_the_answer_is_one_that_is_described(url: str) -> None:
     schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
     tried = 0

@@ -234,7 +234,7 @@ async def test_a_foreign_process_is_found_by_its_exact_arguments(name: str, actu
             foreign.kill()
 
 
-@pytest.mark.parametrize("pid", [1, os.getpid(), os.getppid()])
+@pytest.mark.parametrize("pid", [1, os.getpid(), os.getppid()], ids=["init", "agent", "its parent"])
 async def test_the_agent_and_what_it_runs_under_are_refused_without_any_guardian(
     name: str, tmp_path: Path, actuator: ProcessActuator, pid: int
 ) -> None:
