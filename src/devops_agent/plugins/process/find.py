@@ -7,7 +7,9 @@ read back from /proc for as long as it lives: they survive a kill -9 of the agen
 from __future__ import annotations
 
 import os
+import time
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 
 from devops_agent.kit import proc
@@ -27,6 +29,10 @@ KEY_MARK = "DEVOPS_AGENT_KEY"
 
 _WRITTEN_AFTER = 2.0
 """Seconds by which the time of a pid file may lie before the start of its process: boot time is known to a second."""
+_YOUNG = 5.0
+"""Seconds after a start in which a process may still become another program."""
+_KEPT = 30.0
+"""Seconds for which the marks of older ones are not read again: a search goes through all processes of the machine."""
 
 
 class Finder:
@@ -89,22 +95,47 @@ def marked(name: str, *, home: str = "") -> list[Process]:
     With `home`, those that an agent of another state folder started are left out.
     """
     mark = f"{TARGET_MARK}={name}".encode()
-    found = [
-        process
-        for pid in proc.pids()
-        if proc.owner(pid) == os.geteuid()
-        and mark in (environment := proc.raw_environment(pid).split(b"\0"))
-        and not _of_another(environment, home)
-        and (process := proc.look_up(pid)) is not None
-        and process.alive
-    ]
+    found = []
+    for pid in proc.pids():
+        marks = _marks(pid)
+        if mark in marks and not _of_another(marks, home):
+            process = proc.look_up(pid)
+            if process is not None and process.alive:
+                found.append(process)
     return sorted(found, key=lambda process: (process.started, process.pid))
 
 
-def _of_another(environment: list[bytes], home: str) -> bool:
+def _marks(pid: int) -> tuple[bytes, ...]:
+    """Return the marks on a process of this user.
+
+    They change only when it runs another program, as young processes are about to. The folder's number in /proc belongs
+    to this very process, and the folder is never older than it.
+    """
+    try:
+        folder = os.stat(f"/proc/{pid}")  # noqa: PTH116 — for each process of the machine: half the time of Path
+    except OSError:
+        return ()
+    if folder.st_uid != os.geteuid():
+        return ()
+    now = time.time()
+    if now - folder.st_ctime < _YOUNG:
+        return _read_marks(pid)
+    return _kept_marks(pid, folder.st_ino, int(now / _KEPT))
+
+
+@lru_cache(maxsize=4096)
+def _kept_marks(pid: int, _number: int, _while: int) -> tuple[bytes, ...]:
+    return _read_marks(pid)
+
+
+def _read_marks(pid: int) -> tuple[bytes, ...]:
+    return tuple(one for one in proc.raw_environment(pid).split(b"\0") if one.startswith(b"DEVOPS_AGENT_"))
+
+
+def _of_another(marks: tuple[bytes, ...], home: str) -> bool:
     """Whether another agent started it."""
     begins = f"{HOME_MARK}=".encode()
-    return bool(home) and any(one.startswith(begins) and one != begins + os.fsencode(home) for one in environment)
+    return bool(home) and any(one.startswith(begins) and one != begins + os.fsencode(home) for one in marks)
 
 
 def main_of(processes: list[Process]) -> Process | None:
