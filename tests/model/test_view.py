@@ -33,3 +33,9 @@ def test_a_container_that_runs_is_well_without_any_check() -> None:
     state = State(exists=True, running=True, says="runs")
     view = view_of(SHOP, state=state, evidence=(seen("state", "running"),), at=AT)
     assert (view.checked, view.health) == (False, Health.WELL)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), 10**400])
+def test_what_is_no_figure_is_no_reading(value: float) -> None:
+    piece = Evidence(source="http", name="memory_percent", value=value, at=AT)
+    assert view_of(SHOP, state=None, evidence=(piece,), at=AT).readings == {}

@@ -70,7 +70,7 @@ class Answer:
         """
         try:
             return msgspec.json.decode(self.body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise HttpError("protocol", f"cannot read the answer as JSON: {error}") from error
 
 
@@ -190,7 +190,7 @@ class Http:
                 if wire.status not in _SUCCESS:
                     async with asyncio.timeout(timeout):
                         said = await _beginning(wire)
-                    message = f"cannot {method} {_bare(url)}: {wire.status} {said}"
+                    message = f"cannot {method} {bare(url)}: {wire.status} {said}"
                     raise HttpError("status", message, status=wire.status)
                 rest = b""
                 while piece := await wire.piece():
@@ -266,10 +266,10 @@ def _failing_clearly(asked: str, timeout: float) -> Iterator[None]:
 
 
 def _words(method: str, url: str, socket: str) -> str:
-    return f"{method} {_bare(url)} over {socket}" if socket else f"{method} {_bare(url)}"
+    return f"{method} {bare(url)} over {socket}" if socket else f"{method} {bare(url)}"
 
 
-def _bare(url: str) -> str:
+def bare(url: str) -> str:
     """Leave out a URL's user and password."""
     return re.sub(r"//[^/?#]*@", "//", url)
 

@@ -79,10 +79,9 @@ def read_patiently(body: bytes) -> Any:  # noqa: ANN401 — JSON may be of any s
 
     """
     try:
-        tree = json.loads(_ESCAPED_NUL.sub(rb"\1\\u2400", body), strict=False)
+        return _mended(json.loads(_ESCAPED_NUL.sub(rb"\1\\u2400", body), strict=False), "")
     except (ValueError, RecursionError) as error:
         raise ReceiveError(f"cannot read the body as JSON: {error}") from error
-    return _mended(tree, "")
 
 
 def in_utc(moment: datetime) -> datetime:

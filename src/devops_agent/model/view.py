@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 
 from devops_agent.model.alert import Severity
@@ -98,7 +99,7 @@ def view_of(target: Target, *, state: State | None, evidence: tuple[Evidence, ..
     readings = {
         piece.name: float(piece.value)
         for piece in evidence
-        if isinstance(piece.value, int | float) and not isinstance(piece.value, bool)
+        if isinstance(piece.value, int | float) and not isinstance(piece.value, bool) and _is_figure(piece.value)
     }
     network = next((str(p.value) for p in evidence if p.name == "verdict" and p.value in NETWORK_VERDICTS), "")
     grace = _in_grace(target, state, at=at)
@@ -137,6 +138,14 @@ def _conditions(view: View, thresholds: Thresholds) -> list[Condition]:
         says = "; ".join(view.failing) or (state.says if state else "") or "unhealthy"
         found.append(_condition("unhealthy" if state is not None and state.running else "down", says))
     return [*found, *_out_of_band(view.readings, thresholds)]
+
+
+def _is_figure(value: float) -> bool:
+    """Whether it can be compared and written down: a service may say that its memory is at NaN, or at 10^400."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _out_of_band(readings: dict[str, float], thresholds: Thresholds) -> list[Condition]:

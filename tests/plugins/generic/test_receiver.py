@@ -82,3 +82,10 @@ def test_times_may_be_numbers(stamp: object) -> None:
 def test_what_says_nothing_is_refused_with_what_to_write(body: object, says: str) -> None:
     with pytest.raises(ReceiveError, match=says):
         parse(body)
+
+
+@pytest.mark.parametrize("depth", [300, 600, 950, 100_000])
+def test_a_body_nested_too_deep_is_refused_as_unreadable(depth: int) -> None:
+    body = '{"name": "A", "labels": {"a\\u0000": ' + "[" * depth + "]" * depth + "}}"
+    with pytest.raises(ReceiveError):
+        GenericReceiver().parse(body.encode(), headers={}, now=NOW)

@@ -170,3 +170,26 @@ async def test_a_page_about_the_host_does_not_replace_the_readings_of_the_target
     seen = await look(probe, resources, system)
     assert (seen["disk_percent"].value, seen["memory_percent"].value) == (95, 50)
     assert (await look(probe, system, resources, mapped))["disk_percent"].value == 96
+
+
+@pytest.mark.parametrize("value", ['"nan"', '"NaN %"', '"-inf"', "1" + "0" * 400, f'"{"9" * 400}"'])
+async def test_a_reading_that_is_no_figure_is_left_out(probe: HttpProbe, server: Server, value: str) -> None:
+    server.answers["/health"] = (200, f'{{"memory_percent": {value}, "disk_percent": 60}}')
+    seen = await look(probe, Check(url=f"{server.url}/health"))
+    assert seen["disk_percent"].value == 60
+    assert "memory_percent" not in seen
+
+
+async def test_an_answer_nested_too_deep_is_no_json(probe: HttpProbe, server: Server) -> None:
+    server.answers["/health"] = (200, "[" * 100_000)
+    seen = await look(probe, Check(url=f"{server.url}/health"))
+    assert seen["health"].value is True
+
+
+@pytest.mark.parametrize("path", ["/health", "/broken"])
+async def test_a_password_in_a_url_is_told_to_nobody(probe: HttpProbe, server: Server, path: str) -> None:
+    server.answers["/health"] = (200, {"memory_percent": 1})
+    url = server.url.replace("//", "//user:secret@")
+    seen = await look(probe, Check(name="health", url=url + path, fields={"cpu_percent": "nowhere"}))
+    assert "secret" not in str(seen)
+    assert server.url in seen["health"].says

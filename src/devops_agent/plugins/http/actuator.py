@@ -7,7 +7,7 @@ import socket
 from collections.abc import Mapping
 from urllib.parse import quote_plus, urlsplit
 
-from devops_agent.kit.http import Answer, Http, HttpError, Reason
+from devops_agent.kit.http import Answer, Http, HttpError, Reason, bare
 from devops_agent.kit.once import Once
 from devops_agent.kit.tools import SettingsError, Tools, settings
 from devops_agent.model.action import Action, Argument, Blast, Effect, Param, Result, Risk, Step
@@ -55,7 +55,7 @@ class HttpActuator:
         return [
             Action(
                 name=PREFIX + name,
-                says=call.says or f"{call.method} {call.url}",
+                says=call.says or f"{call.method} {bare(call.url)}",
                 risk=call.risk,
                 blast=Blast.NOTHING if call.risk is Risk.READ else Blast.TARGET,
                 params={word: Param(says=f"Fills {{{word}}} in the body.", required=True) for word in _words(call)},
@@ -73,7 +73,7 @@ class HttpActuator:
             if error.reason == "refused":
                 return State(exists=True, running=False, says=str(error))
             raise PluginError(str(error)) from error
-        return State(exists=True, running=True, says=f"GET {url} answers {answer.status}")
+        return State(exists=True, running=True, says=f"GET {bare(url)} answers {answer.status}")
 
     async def identify(self, target: Target, *, step: Step | None = None) -> Identity:
         """Return the names of the target, and the host and local port that it or the step's call speaks to."""
@@ -130,9 +130,8 @@ def _fill(call: Call, args: Mapping[str, Argument]) -> bytes:
     """
     words = _words(call)
     if set(words) != set(args):
-        message = (
-            f"cannot call {call.url}: it takes {', '.join(words) or 'no arguments'}; given: {', '.join(args) or '-'}"
-        )
+        takes, given = ", ".join(words) or "no arguments", ", ".join(args) or "-"
+        message = f"cannot call {bare(call.url)}: it takes {takes}; given: {given}"
         raise PluginError(message, retryable=False)
     form = _content_type(call)
     return _PLACEHOLDER.sub(lambda found: _quote(_text(args[found[1]]), form), call.body).encode()
@@ -161,11 +160,11 @@ def _result(call: Call, answer: Answer) -> Result:
     said = " ".join(answer.body[:1_000].decode(errors="replace").split())[:300]
     if answer.status not in call.expect_status:
         again = answer.status in _TOO_BUSY or answer.status >= _SERVER_ERROR
-        raise PluginError(f"{call.method} {call.url} answers {answer.status}: {said}", retryable=again)
+        raise PluginError(f"{call.method} {bare(call.url)} answers {answer.status}: {said}", retryable=again)
     milliseconds = answer.seconds * 1000
     return Result(
         ok=True,
-        says=f"{call.method} {call.url} answers {answer.status} after {milliseconds:.0f} ms",
+        says=f"{call.method} {bare(call.url)} answers {answer.status} after {milliseconds:.0f} ms",
         changed=call.risk is not Risk.READ,
         data={"status": answer.status, "body": said},
     )

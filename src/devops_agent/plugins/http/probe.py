@@ -1,12 +1,13 @@
 """Asks a target's URLs and reads health, latency and readings from the answers."""
 
 import asyncio
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from devops_agent.kit.http import Answer, Http, HttpError
+from devops_agent.kit.http import Answer, Http, HttpError, bare
 from devops_agent.kit.tools import Tools, settings
 from devops_agent.model.evidence import Evidence
 from devops_agent.model.target import Check, Target
@@ -108,7 +109,7 @@ class _Seen:
 
     @property
     def query(self) -> str:
-        return f"{self.check.method} {self.check.url}"
+        return f"{self.check.method} {bare(self.check.url)}"
 
     @property
     def seconds(self) -> float:
@@ -216,9 +217,10 @@ def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        return float(value.rstrip(" %") if isinstance(value, str) else value)
-    except ValueError:
+        number = float(value.rstrip(" %") if isinstance(value, str) else value)
+    except (ValueError, OverflowError):
         return None
+    return number if math.isfinite(number) else None
 
 
 def _same(found: object, expected: object) -> bool:
