@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import uvicorn
+
+from devops_agent.web.connection import Connection
 
 if TYPE_CHECKING:
     import socket
@@ -23,9 +25,24 @@ _BACKLOG = 2048
 class _Server(uvicorn.Server):
     """Signals are the composition root's; it cancels what is to end."""
 
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._told = asyncio.Event()
+
+    def end(self) -> None:
+        """Take no more."""
+        self.should_exit = True
+        self._told.set()
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def main_loop(self) -> None:
+        """Set the date of answers every second; uvicorn's own loop looks ten times a second whether to end."""
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._told.wait(), 1.0)
 
 
 async def serve(app: FastAPI, listening: socket.socket) -> None:
@@ -35,7 +52,7 @@ async def serve(app: FastAPI, listening: socket.socket) -> None:
     """
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -52,7 +69,7 @@ async def serve(app: FastAPI, listening: socket.socket) -> None:
         await asyncio.shield(serving)
     except asyncio.CancelledError:
         app.state.stream.close()
-        server.should_exit = True
+        server.end()
         await serving
         raise
     finally:
