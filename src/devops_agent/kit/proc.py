@@ -112,14 +112,6 @@ def raw_environment(pid: int) -> bytes:
     return _read(pid, "environ")
 
 
-def owner(pid: int) -> int | None:
-    """Return the user it runs as; None when it is gone."""
-    try:
-        return (PROC / str(pid)).stat().st_uid
-    except _GONE:
-        return None
-
-
 def program(pid: int) -> str:
     """Return the path of the program file; empty when it may not be read."""
     try:
