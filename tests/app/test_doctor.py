@@ -112,6 +112,9 @@ async def test_secret_files_that_others_can_read_are_told_without_what_is_in_the
     assert "very-secret" not in one.says
     secret.chmod(0o600)
     assert (await found(config))["secrets"][0].level is Level.OK
+    secret.unlink()
+    (gone,) = (await found(config))["secrets"]
+    assert gone.way_out.startswith("write it")
 
 
 async def test_a_plugin_that_cannot_be_reached_is_told(config: Path) -> None:

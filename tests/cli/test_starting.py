@@ -108,3 +108,22 @@ def _visit(link: str) -> str:
     opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
     with opener.open(link, timeout=20) as answer:
         return str(answer.read().decode())
+
+
+@pytest.mark.parametrize("role", ["run", "web"])
+def test_a_secret_file_that_is_not_there_is_told_before_anything_starts(fresh: Caller, role: str) -> None:
+    with fresh.config.open("a") as config:
+        config.write("store_password_file: nowhere\n")
+    said = fresh.refuses(role, code=5)
+    assert f"cannot read the secret file {fresh.folder / 'nowhere'}: No such file or directory" in said
+
+
+@pytest.mark.parametrize("role", ["agent", "web"])
+def test_a_role_that_cannot_read_a_secret_says_so_in_one_line(fresh: Caller, role: str) -> None:
+    with fresh.config.open("a") as config:
+        config.write("store_password_file: nowhere\n")
+    argv = [sys.executable, "-m", f"devops_agent.app.{role}", str(fresh.config)]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True)
+    assert done.returncode == 5
+    (line,) = done.stderr.splitlines()
+    assert "cannot start: cannot read the secret file" in line

@@ -18,7 +18,8 @@ from devops_agent.app.orphan import stop_with
 from devops_agent.app.parts import Parts, actions_of, all_actions, build_parts, used_plugins
 from devops_agent.app.protect import NeverTouch
 from devops_agent.config import environment
-from devops_agent.config.secrets import read_secret
+from devops_agent.config.problems import ConfigError
+from devops_agent.config.secrets import SecretError, read_secret
 from devops_agent.config.source import Kept, Source
 from devops_agent.durable.dispatch import Dispatcher, Job
 from devops_agent.engine.commands import RUNS
@@ -36,7 +37,8 @@ from devops_agent.loops.janitor import Janitor
 from devops_agent.loops.poller import Poller
 from devops_agent.loops.watchers import Relay
 from devops_agent.model.fact import from_json
-from devops_agent.store import Store, catalogue, controls, events, open_store, runs, targets
+from devops_agent.model.watch import SOURCE
+from devops_agent.store import Store, alerts, catalogue, controls, events, open_store, runs, targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -148,6 +150,7 @@ class Agent:
             await self._store.write(lambda rows, queue=queue: runs.release(rows, queue, now=now, alive=_alive))  # type: ignore[misc]
         await self._discovery.tick(now)
         self._ground_changed()
+        self.poller.recall(await self._store.read(lambda rows: alerts.firing_from(rows, SOURCE)))
         await self._publish()
         heart = Heart("agent", store=self._store, version=__version__, started_at=self._started_at)
         await heart.beat(now)
@@ -335,7 +338,11 @@ def main() -> int:
     parent = os.getppid() if "--with-parent" in sys.argv else 0
     import uvloop  # a quarter less processor time for a thousand targets, for one megabyte
 
-    status = uvloop.run(run_agent(path, environ=environment(), options=Options(stop_with=parent)))
+    try:
+        status = uvloop.run(run_agent(path, environ=environment(), options=Options(stop_with=parent)))
+    except (ConfigError, SecretError) as error:
+        log.error("cannot start: %s", error)  # noqa: TRY400 — the way out is in it, not in where it was raised
+        return 5
     if status == START_ANEW:
         os.execv(sys.executable, sys.orig_argv)  # noqa: S606 — the same program again, as the same process
     return status

@@ -158,10 +158,16 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
         if path:
             doubt = doubts_about(path)
             yield (
-                _fail("secrets", f"{name}: {doubt}", f"chmod 600 {path}")
+                _fail("secrets", f"{name}: {doubt}", _way_to_secret(path))
                 if doubt
                 else _ok("secrets", f"{name}: {path}")
             )
+
+
+def _way_to_secret(path: str) -> str:
+    if not os.path.lexists(path):
+        return f"write it, readable by the agent's user only: install -m 600 /dev/null {path}"
+    return "name a file" if Path(path).is_dir() else f"chmod 600 {path}"
 
 
 async def _kept(settings: Settings) -> list[Finding]:

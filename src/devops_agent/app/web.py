@@ -21,7 +21,7 @@ from devops_agent.app.receivers import build_receivers
 from devops_agent.config import environment
 from devops_agent.config.load import load
 from devops_agent.config.problems import ConfigError
-from devops_agent.config.secrets import read_secret
+from devops_agent.config.secrets import SecretError, read_secret
 from devops_agent.engine.ground import Ground, ground_of
 from devops_agent.loops.every import every
 from devops_agent.loops.heartbeat import Heart
@@ -146,7 +146,11 @@ def main() -> int:
     parent = os.getppid() if "--with-parent" in given else 0
     import uvloop
 
-    return uvloop.run(run_web(path, environ=environment(), listener=listener, parent=parent))
+    try:
+        return uvloop.run(run_web(path, environ=environment(), listener=listener, parent=parent))
+    except (ConfigError, SecretError) as error:
+        log.error("cannot start: %s", error)  # noqa: TRY400 — the way out is in it, not in where it was raised
+        return 5
 
 
 if __name__ == "__main__":

@@ -126,6 +126,7 @@ def run_both(call: Call, *, listen: str | None, login: bool) -> None:
     from devops_agent.app.first import FILE
 
     settings = load_all(call).settings
+    _see_secrets(settings)
     _refuse_second(settings)
     address = _with_port(listen or settings.web.listen)
     page = page_url(settings, address)
@@ -155,6 +156,7 @@ def run_web(call: Call) -> None:
     Alerts that come in while the agent is down are kept and responded to when it is back.
     """
     settings = call.settings()
+    _see_secrets(settings)
     say.line(f"page and API: {page_url(settings, settings.web.listen) or settings.web.listen}")
     sys.stdout.flush()
     _become("-m", "devops_agent.app.web", _config_word(call))
@@ -175,6 +177,14 @@ def load_all(call: Call) -> Loaded:
 
     clock = SystemClock()
     return Source(call.file(), environ=environment(), actions=lambda settings: all_actions(settings, clock=clock)).now
+
+
+def _see_secrets(settings: Settings) -> None:
+    """Refuse to start without the secrets that a role reads first; else its parent would start it again and again."""
+    from devops_agent.config.secrets import read_secret
+
+    for path in filter(None, (settings.store_password_file, settings.web.alert_token_file)):
+        read_secret(path)
 
 
 def _problem(problem: Problem) -> dict[str, object]:

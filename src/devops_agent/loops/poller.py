@@ -10,11 +10,11 @@ import random
 from typing import TYPE_CHECKING
 
 from devops_agent.model.sighting import Health, Sighting
-from devops_agent.model.watch import Patience, Watch, advance, begin_again
+from devops_agent.model.watch import Patience, Watch, advance, begin_again, recalled
 from devops_agent.store.rows import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from devops_agent.config.settings import Polling
     from devops_agent.engine.look import Eyes
@@ -79,6 +79,12 @@ class Poller:
         for name in names - self._turn.keys():
             self._schedule(name, self._chance.random() * min(_FIRST_WITHIN, len(names) / 100))
         self._wake.set()
+
+    def recall(self, firing: Iterable[Alert]) -> None:
+        """Remember what fires since before this start; else nobody would ever say that it ended."""
+        for alert in firing:
+            name = alert.labels["devops_agent_target"]
+            self._watches[name] = recalled(self._watches.get(name, Watch()), alert)
 
     def soon(self, name: str) -> None:
         """Look at a target now: something happened to it."""

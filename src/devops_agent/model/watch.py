@@ -26,6 +26,9 @@ ALERTNAMES = {
 }
 """What our own alerts are called, by fault class."""
 
+SOURCE = "poller"
+"""Who raises them."""
+
 
 class Streak(Fact, kw_only=True):
     """One condition, as far as it has been seen."""
@@ -94,6 +97,13 @@ def begin_again(watch: Watch, kinds: frozenset[str], *, now: datetime) -> Watch:
     return watch.with_(streaks=streaks)
 
 
+def recalled(watch: Watch, alert: Alert) -> Watch:
+    """Return the watch with a firing that an earlier run of the agent began, so that it goes on, or ends, as that."""
+    kind = alert.labels["devops_agent_kind"]
+    since = max(alert.starts_at, watch.streaks.get(kind, Streak()).firing_since or alert.starts_at)
+    return watch.with_(streaks={**watch.streaks, kind: Streak(firing_since=since)}, unwell=True)
+
+
 def alert_of(target: Target, condition: Condition, *, since: datetime) -> Alert:
     """Return the alert that says that this condition holds since then."""
     labels = {
@@ -108,7 +118,7 @@ def alert_of(target: Target, condition: Condition, *, since: datetime) -> Alert:
         labels=labels,
         annotations={"summary": condition.says},
         starts_at=since,
-        source="poller",
+        source=SOURCE,
     )
 
 

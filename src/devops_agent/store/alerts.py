@@ -120,6 +120,12 @@ def resolve_own(rows: Rows, incident: str, *, ours: Sequence[str], now: datetime
     )
 
 
+def firing_from(rows: Rows, source: str) -> list[Alert]:
+    """Return what fires by the word of one source, the newest first."""
+    found = rows.all("SELECT alert_json FROM alerts WHERE status = 'firing' ORDER BY starts_at DESC")
+    return [alert for row in found if (alert := from_json(row["alert_json"], Alert)).source == source]
+
+
 def stale(rows: Rows, *, seen_before: datetime, limit: int = 500) -> list[Alert]:
     """Return firing alerts that nobody has repeated since `seen_before`."""
     return [

@@ -1,0 +1,74 @@
+"""The poller: what it says of a target from one start of the agent to the next."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from devops_agent.config.settings import Polling
+from devops_agent.engine.ground import Ground
+from devops_agent.engine.look import Eyes
+from devops_agent.engine.receive import Received, receive
+from devops_agent.kit.testing import START, FakeActuator, FakeClock, FakeProbe, FakeWorld
+from devops_agent.loops.poller import Poller
+from devops_agent.model.alert import Alert
+from devops_agent.model.incident import Status
+from devops_agent.model.watch import SOURCE
+from devops_agent.store import Store, alerts, incidents, open_store
+from tests.engine.taking_in import ground
+from tests.engine.views import API
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with await open_store(f"sqlite:///{tmp_path}/agent.db") as opened:
+        yield opened
+
+
+@pytest.fixture
+def world() -> FakeWorld:
+    made = FakeWorld(clock=FakeClock())
+    made.add("api").since = START - timedelta(hours=1)
+    return made
+
+
+def start(world: FakeWorld, store: Store) -> Poller:
+    """Return a poller that knows nothing yet, as after a start."""
+    here: Ground = ground((API,))
+
+    async def take_in(batch: Sequence[Alert]) -> Received:
+        return await store.write(lambda rows: receive(rows, batch, ground=here, now=world.clock.now()))
+
+    actuators, probes = {"fake": FakeActuator(world)}, {"fake": FakeProbe(world)}
+    eyes = Eyes(actuators=actuators, probes=probes, fallback=None, clock=world.clock)
+    return Poller(
+        eyes=eyes,
+        receive=take_in,
+        polling=lambda: Polling(rise=1, fall=1),
+        directory=lambda: here.directory,
+        clock=world.clock,
+    )
+
+
+async def firing(store: Store) -> list[Alert]:
+    return await store.read(lambda rows: alerts.firing_from(rows, SOURCE))
+
+
+@pytest.mark.parametrize("looks", [0, 1], ids=["mended at once", "still down at first"])
+async def test_what_fired_before_a_start_goes_on_and_ends_as_the_same_firing(
+    world: FakeWorld, store: Store, looks: int
+) -> None:
+    world.services["api"].running = False
+    await start(world, store).look_at(API)
+    (before,) = await firing(store)
+    poller = start(world, store)
+    poller.recall(await firing(store))
+    for _ in range(looks):
+        await poller.look_at(API)
+        assert await firing(store) == [before]
+    world.services["api"].running = True
+    await poller.look_at(API)
+    assert await firing(store) == []
+    (incident,) = await store.read(incidents.page)
+    assert incident.status is Status.RESOLVED
