@@ -32,8 +32,7 @@ async def resume(scene: Scene, name: str = "") -> None:
     await scene.command(lambda rows: commands.resume(rows, target=name, by="alice", now=scene.clock.now()))
 
 
-async def switch(scene: Scene, *, on: bool) -> None:
-    name = "AUTO_REMEDIATION_ENABLED"
+async def switch(scene: Scene, name: str = "AUTO_REMEDIATION_ENABLED", *, on: bool) -> None:
     await scene.command(lambda rows: commands.set_flag(rows, name, value=on, by="alice", now=scene.clock.now()))
 
 

@@ -198,7 +198,7 @@ class Scene:
             await self.clock.step(self.store, until=end)
 
     def _give_up(self, rows: Rows, claim: runs.Claim, says: str) -> None:
-        abandon(rows, claim.key, says, now=self.clock.now())
+        abandon(rows, claim.key, says, settings=self.settings, now=self.clock.now())
 
     def _reach(self, name: str) -> None:
         self.boundary(name)

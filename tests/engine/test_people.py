@@ -2,6 +2,7 @@
 
 import pytest
 
+from devops_agent.config.settings import Web
 from devops_agent.engine import commands
 from devops_agent.model.attempt import Outcome
 from devops_agent.model.decision import Answer
@@ -32,6 +33,26 @@ async def test_a_risky_plan_is_put_before_a_person_and_nothing_is_done_meanwhile
         [notice] = await scene.store.read(outbox.latest)
         assert notice.kind == "approval"
         assert notice.message["next_steps"] == ["devops-agent approve APR-1", "devops-agent deny APR-1"]
+
+
+async def test_notices_are_for_pam_from_when_that_is_switched_on(set_scene: Set) -> None:
+    async with set_scene(runbooks=[DEPLOY]) as scene:
+        await fall(scene)
+        await scene.run()
+        await switch(scene, "PAM_INTEGRATION_ENABLED", on=True)
+        await answer(scene, Answer.DENIED, comment="")
+        await scene.run()
+        told = [(notice.kind, notice.channels) for notice in await scene.store.read(outbox.latest)]
+        assert told == [("escalated", ("pam",)), ("approval", ())]
+
+
+async def test_a_notice_links_to_where_people_reach_the_page(set_scene: Set) -> None:
+    async with set_scene(runbooks=[DEPLOY]) as scene:
+        scene.settings = scene.settings.with_(web=Web(public_url="https://agent.example.com/"))
+        await fall(scene)
+        await scene.run()
+        [notice] = await scene.store.read(outbox.latest)
+        assert notice.message["links"] == {"incident": "https://agent.example.com/incidents/INC-1"}
 
 
 async def test_an_approved_plan_is_carried_out(set_scene: Set) -> None:

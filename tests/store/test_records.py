@@ -36,10 +36,17 @@ async def test_the_same_notice_is_put_once(store: Store) -> None:
     assert await store.write(lambda rows: outbox.put(rows, notice("INC-1/escalated")))
     assert not await store.write(lambda rows: outbox.put(rows, notice("INC-1/escalated")))
     assert await store.write(lambda rows: outbox.put(rows, notice("INC-2/escalated")))
-    assert await store.read(outbox.pending) == 2
     found = await store.read(outbox.latest)
     assert found == [notice("INC-2/escalated").with_(id=found[0].id), notice("INC-1/escalated").with_(id=found[1].id)]
     assert found[0].id > found[1].id
+
+
+async def test_a_notice_waits_only_for_a_channel_that_is_to_deliver_it(store: Store) -> None:
+    await store.write(lambda rows: outbox.put(rows, notice("shown")))
+    assert await store.read(outbox.pending) == 0
+    await store.write(lambda rows: outbox.put(rows, notice("sent").with_(channels=("pam",))))
+    assert await store.read(outbox.pending) == 1
+    assert (await store.read(outbox.latest))[0].channels == ("pam",)
 
 
 async def test_a_notice_is_not_there_when_the_fact_that_it_tells_is_not(store: Store) -> None:
@@ -50,7 +57,7 @@ async def test_a_notice_is_not_there_when_the_fact_that_it_tells_is_not(store: S
     try:
         await store.write(work)
     except LookupError:
-        assert await store.read(outbox.pending) == 0
+        assert await store.read(outbox.latest) == []
 
 
 def plan(runbook: str = "restart") -> Plan:

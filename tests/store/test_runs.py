@@ -242,7 +242,7 @@ def test_forgetting_takes_finished_runs_with_their_steps_and_no_others(rows: Con
         runs.begin_step(rows, run, "s", key="k", before_json="{}", now=START)
         if key != "alive":
             runs.finish(rows, run, ok=True, says="", now=at(0 if key == "old" else 100))
-    assert runs.forget(rows, finished_before=at(50)) == 1
+    assert runs.forget(rows, finished_before=at(50), rounds_before=at(50)) == 1
     assert [row["run"] for row in rows.all("SELECT run FROM steps ORDER BY run")] == [2, 3]
 
 

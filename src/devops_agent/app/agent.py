@@ -155,6 +155,12 @@ class Agent:
         heart = Heart("agent", store=self._store, version=__version__, started_at=self._started_at)
         await heart.beat(now)
         self._begin(heart)
+        for name, on in (await self._store.read(controls.flags)).items():
+            if on != getattr(self.settings.flags, name):
+                says = (
+                    f"{name} is {'on' if on else 'off'}: somebody switched it, and that goes before the configuration"
+                )
+                log.warning("%s; `devops-agent flags %s default` takes it back", says, name)
         log.info("agent started", extra={"version": __version__, "targets": len(self._ground.directory)})
         await stop.wait()
         await self._drain()
@@ -207,7 +213,7 @@ class Agent:
         return await respond(run, self.site)
 
     def _give_up(self, rows: Rows, claim: Claim, says: str) -> None:
-        abandon(rows, claim.key, says, now=self._clock.now())
+        abandon(rows, claim.key, says, settings=self.settings, now=self._clock.now())
 
     async def _complete(self, run: Run) -> None:
         """Fetch the alerts that a sender left out of a group, and take them in."""

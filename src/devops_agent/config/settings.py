@@ -20,7 +20,7 @@ class Flags(Fact, kw_only=True):
     AUTO_REMEDIATION_ENABLED: bool = True
     """Act. Off: monitoring only; the timeline says what would have been done."""
     PAM_INTEGRATION_ENABLED: bool = False
-    """Write notices for the PAM assistant to the outbox."""
+    """Write notices into the outbox for the PAM assistant too (`channels: ["pam"]`), not only for the page."""
 
 
 class Web(Fact, kw_only=True):
@@ -39,7 +39,7 @@ class Web(Fact, kw_only=True):
     max_pending_writes: int = 2_000
     """Requests waiting for the disk before new ones get 503."""
     public_url: str = ""
-    """How people reach the page; used for links in notices."""
+    """How people reach the page; used for links in notices and by `devops-agent login`."""
 
 
 class Polling(Fact, kw_only=True):

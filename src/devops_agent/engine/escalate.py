@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from devops_agent.engine import lifecycle
 from devops_agent.model.alert import Severity
 from devops_agent.model.incident import Incident, Status
-from devops_agent.store import outbox
+from devops_agent.store import controls, outbox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from devops_agent.config.settings import Settings
     from devops_agent.store.rows import Rows
 
 _STORM = timedelta(hours=1)
@@ -23,16 +24,25 @@ _STORM = timedelta(hours=1)
 log = logging.getLogger("devops_agent.notices")
 
 
-def climb(rows: Rows, incident: Incident, *, reason: str, next_steps: Sequence[str], now: datetime) -> Incident:
+def climb(
+    rows: Rows, incident: Incident, *, reason: str, next_steps: Sequence[str], settings: Settings, now: datetime
+) -> Incident:
     """Hand an incident to a person: mark it, say why and what next."""
     steps = tuple(dict.fromkeys(step for step in next_steps if step))
     moved = lifecycle.move(rows, incident, Status.ESCALATED, reason=reason, next_steps=steps, now=now)
-    tell(rows, moved, kind="escalated", says=reason, next_steps=steps, now=now)
+    tell(rows, moved, kind="escalated", says=reason, next_steps=steps, settings=settings, now=now)
     return moved
 
 
-def tell(
-    rows: Rows, incident: Incident, *, kind: str, says: str, now: datetime, next_steps: Sequence[str] = ()
+def tell(  # noqa: PLR0913 — a notice has these parts
+    rows: Rows,
+    incident: Incident,
+    *,
+    kind: str,
+    says: str,
+    settings: Settings,
+    now: datetime,
+    next_steps: Sequence[str] = (),
 ) -> None:
     """Put a notice in the outbox, in the transaction of the fact that it tells."""
     outbox.put(
@@ -46,15 +56,16 @@ def tell(
                 "title": f"{incident.id} {incident.target}: {incident.title}",
                 "says": says,
                 "next_steps": list(next_steps),
-                "links": {"incident": f"/incidents/{incident.id}"},
+                "links": {"incident": _link(settings, f"/incidents/{incident.id}")},
             },
+            channels=channels(rows, settings),
             created_at=now,
         ),
     )
     log.info("notice", extra={"incident": incident.id, "about": kind, "says": says, "next_steps": list(next_steps)})
 
 
-def tell_storm(rows: Rows, *, says: str, now: datetime) -> None:
+def tell_storm(rows: Rows, *, says: str, settings: Settings, now: datetime) -> None:
     """Put one notice for the whole storm in the outbox, however many incidents it holds back."""
     window = int(now.timestamp() // _STORM.total_seconds())
     fresh = outbox.put(
@@ -68,10 +79,21 @@ def tell_storm(rows: Rows, *, says: str, now: datetime) -> None:
                 "title": "many targets are in trouble at once",
                 "says": f"{says}. Nothing is repaired automatically until fewer are.",
                 "next_steps": ["look for what they share: network, storage, a database, this machine"],
-                "links": {"incidents": "/incidents"},
+                "links": {"incidents": _link(settings, "/incidents")},
             },
+            channels=channels(rows, settings),
             created_at=now,
         ),
     )
     if fresh:
         log.warning("notice", extra={"incident": "", "about": "storm", "says": says})
+
+
+def channels(rows: Rows, settings: Settings) -> tuple[str, ...]:
+    """Return through what a notice is to be delivered, beside being shown: what was switched while running counts."""
+    name = "PAM_INTEGRATION_ENABLED"
+    return ("pam",) if controls.flags(rows).get(name, settings.flags.PAM_INTEGRATION_ENABLED) else ()
+
+
+def _link(settings: Settings, path: str) -> str:
+    return settings.web.public_url.rstrip("/") + path

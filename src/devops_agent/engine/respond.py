@@ -14,6 +14,7 @@ from devops_agent.store import attempts, incidents
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from devops_agent.config.settings import Settings
     from devops_agent.engine.site import Site
     from devops_agent.store.rows import Rows
 
@@ -55,7 +56,7 @@ async def respond(run: Run, site: Site) -> Again | None:  # noqa: C901, PLR0911 
     return await turn.conclude(attempt, ended)
 
 
-def abandon(rows: Rows, incident_id: str, says: str, *, now: datetime) -> None:
+def abandon(rows: Rows, incident_id: str, says: str, *, settings: Settings, now: datetime) -> None:
     """Hand over an incident whose response keeps failing; written in the transaction that ends the run."""
     says = f"the agent cannot go on by itself: {says}"
     for attempt in attempts.of_incident(rows, incident_id):
@@ -65,4 +66,4 @@ def abandon(rows: Rows, incident_id: str, says: str, *, now: datetime) -> None:
     if incident is None or incident.closed:
         return
     steps = ("read the agent's log", f"mend {incident.target} by hand", f"devops-agent guide {incident.id} RUNBOOK")
-    escalate.climb(rows, incident, reason=says, next_steps=steps, now=now)
+    escalate.climb(rows, incident, reason=says, next_steps=steps, settings=settings, now=now)

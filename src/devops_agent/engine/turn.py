@@ -151,7 +151,7 @@ class Turn:
                 self._tell_news(rows, "well", says)
                 return "wait"
             reason = f"{incident.target} is well by every check here, but {others} alert(s) from outside still fire"
-            escalate.climb(rows, incident, reason=reason, next_steps=("check the alert's rule",), now=now)
+            self._escalate(rows, incident, reason, ("check the alert's rule",))
             return "escalated"
 
         word = await self.run.record("stand down", stand_down, kind=str, tell=("events", RUNS))
@@ -254,9 +254,8 @@ class Turn:
                 approvals.withdraw(rows, self.incident.id, now=now)
             else:
                 steps = (f"devops-agent approve {asked.id}", f"devops-agent deny {asked.id}")
-                escalate.tell(
-                    rows, moved, kind="approval", says=f"{diagnosis.says}. {summary}", next_steps=steps, now=now
-                )
+                says = f"{diagnosis.says}. {summary}"
+                self._notify(rows, moved, "approval", says, steps, now=now)
             return asked.id
 
         id_ = await self.run.record("ask", ask, kind=str, tell=("events",))
@@ -310,7 +309,7 @@ class Turn:
             else:
                 self._tell_news(rows, "held", says, until=decision.retry_at)
             if decision.rule == "storm":
-                escalate.tell_storm(rows, says=decision.reason, now=now)
+                escalate.tell_storm(rows, says=decision.reason, settings=self.site.settings(), now=now)
 
         await self.run.record("hold back", hold, kind=type(None), tell=("events",))
         if decision.retry_at is not None:
@@ -382,7 +381,7 @@ class Turn:
             ordered = bool(incident.ordered_json)
             closing = f"done as ordered: {says}" if ordered else f"healed by {attempt.plan.runbook}: {says}"
             self._close(rows, incident, closing, now=now)
-            escalate.tell(rows, incident, kind="acted" if ordered else "healed", says=closing, now=now)
+            self._notify(rows, incident, "acted" if ordered else "healed", closing, now=now)
             return "healed"
         if outcome is Outcome.UNCLEAR or incident.ordered_json:
             self._escalate(rows, incident, says, (*attempt.plan.advice, _guide(incident)))
@@ -418,7 +417,20 @@ class Turn:
         return None
 
     def _escalate(self, rows: Rows, incident: Incident, reason: str, next_steps: Sequence[str]) -> None:
-        escalate.climb(rows, incident, reason=reason, next_steps=next_steps, now=self.site.clock.now())
+        escalate.climb(
+            rows,
+            incident,
+            reason=reason,
+            next_steps=next_steps,
+            settings=self.site.settings(),
+            now=self.site.clock.now(),
+        )
+
+    def _notify(
+        self, rows: Rows, incident: Incident, kind: str, says: str, next_steps: Sequence[str] = (), *, now: datetime
+    ) -> None:
+        settings = self.site.settings()
+        escalate.tell(rows, incident, kind=kind, says=says, next_steps=next_steps, settings=settings, now=now)
 
     def _close(self, rows: Rows, incident: Incident, reason: str, *, now: datetime) -> None:
         """Resolve; what our own watching had raised is over with it, and what waited for it goes on."""

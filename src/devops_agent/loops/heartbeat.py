@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from devops_agent.engine.escalate import channels
 from devops_agent.engine.stock import overdue
 from devops_agent.model.alert import Severity
 from devops_agent.store import events, heartbeats, outbox
@@ -78,6 +79,7 @@ class Vigil:
                 kind="frozen" if frozen else "thawed",
                 severity=Severity.CRITICAL if frozen else Severity.INFO,
                 message={"title": "alerting", "says": says, "next_steps": ["look at Prometheus and Alertmanager"]},
+                channels=channels(rows, self._settings()),
                 created_at=now,
             )
             outbox.put(rows, notice)

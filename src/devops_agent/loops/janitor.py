@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from devops_agent.engine.commands import RUNS
 from devops_agent.model.alert import AlertStatus
-from devops_agent.store import alerts, approvals, controls, events, incidents, runs
+from devops_agent.store import alerts, approvals, attempts, controls, events, evidence, incidents, outbox, runs
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("devops_agent.janitor")
 
 KEEP = timedelta(days=30)
-"""How long resolved alerts and the journals of finished runs are kept; the timeline is kept for ever."""
+"""How long resolved alerts, evidence, notices, plans that were not carried out and the journals of finished runs are
+kept; incidents, what was done, and the timeline are kept for ever."""
+_KEEP_ROUNDS = timedelta(days=1)
+"""The same for journals of rounds after which a response only went on waiting: there may be one every few seconds."""
 
 
 class Janitor:
@@ -52,13 +55,20 @@ class Janitor:
 
     async def sweep(self, now: datetime) -> None:
         """Delete what is older than KEEP."""
+        old = now - KEEP
 
-        def forget(rows: Rows) -> tuple[int, int]:
-            return alerts.forget(rows, resolved_before=now - KEEP), runs.forget(rows, finished_before=now - KEEP)
+        def forget(rows: Rows) -> dict[str, int]:
+            return {
+                "alerts": alerts.forget(rows, resolved_before=old),
+                "runs": runs.forget(rows, finished_before=old, rounds_before=now - _KEEP_ROUNDS),
+                "evidence": evidence.forget(rows, seen_before=old),
+                "notices": outbox.forget(rows, created_before=old),
+                "attempts": attempts.forget_undone(rows, decided_before=old),
+            }
 
-        old_alerts, old_runs = await self._store.write(forget)
-        if old_alerts or old_runs:
-            log.info("deleted what is old", extra={"alerts": old_alerts, "runs": old_runs})
+        deleted = await self._store.write(forget)
+        if any(deleted.values()):
+            log.info("deleted what is old", extra=deleted)
 
     async def _expire_approvals(self, now: datetime) -> None:
         def expire(rows: Rows) -> int:

@@ -95,6 +95,14 @@ def started_since(rows: Rows, since: datetime, *, target: str = "", limit: int =
     ]
 
 
+def forget_undone(rows: Rows, *, decided_before: datetime) -> int:
+    """Delete older plans that were never carried out; return how many. The timeline still tells the decisions."""
+    return rows.run(
+        "DELETE FROM attempts WHERE started_at IS NULL AND ended_at IS NOT NULL AND decided_at < :at",
+        at=to_us(decided_before),
+    )
+
+
 def record_action(rows: Rows, done: ActionDone) -> None:
     """Write an executed action; the same key again replaces what was known of it."""
     rows.run(

@@ -10,6 +10,7 @@ from devops_agent.store.rows import Rows, next_number, to_us
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
 
 def keep(rows: Rows, incident: str, seen: Iterable[Evidence]) -> list[Evidence]:
@@ -35,3 +36,8 @@ def of_incident(rows: Rows, incident: str, *, limit: int = 500) -> list[Evidence
             limit=limit,
         )
     ]
+
+
+def forget(rows: Rows, *, seen_before: datetime) -> int:
+    """Delete evidence that is older; return how many pieces."""
+    return rows.run("DELETE FROM evidence WHERE at < :at", at=to_us(seen_before))

@@ -24,6 +24,8 @@ class Notice(Fact, kw_only=True):
     severity: Severity
     message: dict[str, Any]
     """`title`, `says`, `next_steps`, `links`."""
+    channels: tuple[str, ...] = ()
+    """What is to deliver it, such as `pam`; without any it is only shown."""
     created_at: datetime
     sent_at: datetime | None = None
 
@@ -32,13 +34,15 @@ def put(rows: Rows, notice: Notice) -> bool:
     """Write a notice; False when one of its key is there already."""
     return bool(
         rows.run(
-            "INSERT INTO outbox (key, incident, kind, severity, message_json, created_at, not_before)"
-            " VALUES (:key, :incident, :kind, :severity, :message_json, :at, :at) ON CONFLICT (key) DO NOTHING",
+            "INSERT INTO outbox (key, incident, kind, severity, message_json, channels, created_at, not_before)"
+            " VALUES (:key, :incident, :kind, :severity, :message_json, :channels, :at, :at)"
+            " ON CONFLICT (key) DO NOTHING",
             key=notice.key,
             incident=notice.incident,
             kind=notice.kind,
             severity=notice.severity.value,
             message_json=to_json(notice.message),
+            channels=" ".join(notice.channels),
             at=to_us(notice.created_at),
         )
     )
@@ -54,11 +58,12 @@ def latest(rows: Rows, *, limit: int = 100) -> list[Notice]:
             kind=row["kind"],
             severity=Severity(row["severity"]),
             message=msgspec.json.decode(row["message_json"]),
+            channels=tuple(row["channels"].split()),
             created_at=from_us(row["created_at"]),
             sent_at=maybe_time(row["sent_at"]),
         )
         for row in rows.all(
-            "SELECT id, key, incident, kind, severity, message_json, created_at, sent_at FROM outbox"
+            "SELECT id, key, incident, kind, severity, message_json, channels, created_at, sent_at FROM outbox"
             " ORDER BY id DESC LIMIT :limit",
             limit=limit,
         )
@@ -67,5 +72,10 @@ def latest(rows: Rows, *, limit: int = 100) -> list[Notice]:
 
 def pending(rows: Rows) -> int:
     """Return how many notices wait for a channel."""
-    row = rows.one("SELECT count(*) AS n FROM outbox WHERE sent_at IS NULL")
+    row = rows.one("SELECT count(*) AS n FROM outbox WHERE sent_at IS NULL AND channels <> ''")
     return int(row["n"]) if row else 0
+
+
+def forget(rows: Rows, *, created_before: datetime) -> int:
+    """Delete older notices, delivered or not; return how many."""
+    return rows.run("DELETE FROM outbox WHERE created_at < :at", at=to_us(created_before))

@@ -285,10 +285,16 @@ def running(rows: Rows, queue: str, *, now: datetime) -> int:
     return int(row["n"]) if row else 0
 
 
-def forget(rows: Rows, *, finished_before: datetime) -> int:
-    """Delete finished runs that are older, with their steps; return how many."""
+def forget(rows: Rows, *, finished_before: datetime, rounds_before: datetime) -> int:
+    """Delete finished runs that are older, with their steps; return how many.
+
+    Of a run that only waits, another round begins every few seconds: those that ended for another count as `rounds`.
+    """
     return rows.run(
-        "DELETE FROM runs WHERE status IN ('done', 'failed') AND finished_at < :at", at=to_us(finished_before)
+        "DELETE FROM runs WHERE status IN ('done', 'failed')"
+        " AND (finished_at < :at OR (status = 'done' AND says <> '' AND finished_at < :rounds_at))",
+        at=to_us(finished_before),
+        rounds_at=to_us(rounds_before),
     )
 
 

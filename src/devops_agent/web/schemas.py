@@ -331,6 +331,8 @@ class Notice(Shape):
     kind: str
     severity: str
     message: dict[str, Any]
+    channels: list[str]
+    """What is to deliver it; without any it is only shown."""
     created_at: datetime
     sent_at: datetime | None
 
