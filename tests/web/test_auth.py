@@ -109,6 +109,22 @@ async def test_guessing_is_slowed_down_and_does_not_lock_out_who_is_known(web: R
     assert (await web.get("/status")).status == 200
 
 
+async def test_who_holds_a_token_is_let_in_however_many_guesses_come_from_the_same_address(web: Running) -> None:
+    alert = {"name": "BackupFailed"}
+    assert (await web.post("/webhook/generic", alert, scope="alerts")).status == 202
+    assert {(await web.get("/status", scope=f"guess-{n}")).status for n in range(60)} == {401, 429}
+    await web.store.write(lambda rows: tokens.revoke(rows, "none", now=web.clock.now()), tell=("tokens",))
+    web.clock.ahead += timedelta(seconds=6)
+    assert {(await web.get("/status", scope=f"guess-{n}")).status for n in range(60, 120)} == {401, 429}
+    assert (await web.post("/webhook/generic", alert, scope="alerts")).status == 202
+
+
+async def test_guesses_cost_nobody_an_alert_even_before_the_sender_is_known(web: Running) -> None:
+    assert {(await web.get("/status", scope=f"guess-{n}")).status for n in range(60)} == {401, 429}
+    answer = await web.post("/webhook/generic", {"name": "BackupFailed"}, scope="alerts")
+    assert answer.status == 503, "senders repeat what got a 503, and drop what got a 429"
+
+
 async def test_too_many_requests_are_told_when_to_come_again(tmp_path: Path) -> None:
     settings = Settings(targets=TARGETS, web=Web(requests_per_minute=60))
     async with running(tmp_path, settings=settings) as web:

@@ -119,3 +119,20 @@ async def _status(
 ) -> int:
     async with client.post(url, headers=headers, data=data) as response:
         return response.status
+
+
+async def test_a_stream_ends_with_the_token_that_opened_it(web: Running) -> None:
+    async with listening(web) as told, asyncio.timeout(5):
+        await tell(web, "one")
+        assert (await anext(told))["says"] == "one"
+        assert (await web.ask("DELETE", "/api/v1/tokens/read", scope="admin")).status == 204
+        await tell(web, "two")
+        assert [one async for one in told if one["says"] == "two"] == []
+
+
+async def test_a_stream_of_the_page_ends_with_the_session(web: Running) -> None:
+    browser = await web.log_in("read")
+    async with listening(web, headers=browser) as told, asyncio.timeout(5):
+        assert (await web.ask("DELETE", "/api/v1/tokens/read", scope="admin")).status == 204
+        await tell(web, "two")
+        assert [one async for one in told if one["says"] == "two"] == []

@@ -14,6 +14,7 @@ from devops_agent.engine.commands import TOPICS, NotFoundError, RefusedError
 from devops_agent.engine.lifecycle import IllegalMoveError
 from devops_agent.store.rows import OverloadedError, StaleError, StoreBusyError, StoreError
 from devops_agent.store.tokens import Token
+from devops_agent.web.auth import address_of
 from devops_agent.web.limits import RateLimit
 from devops_agent.web.problem import ProblemError, busy, too_many
 
@@ -133,17 +134,19 @@ class Once:
         self.by = f"api:{token.name}"
 
 
-async def admit_viewer(request: Request, desk: Desk) -> None:
-    """Let in who may read, by token or by the page's session.
+async def admit_viewer(request: Request, desk: Desk, *, counted: bool = True) -> None:
+    """Let in who may read, by token or by the page's session; not `counted` when it is the same request again.
 
     Raises:
         ProblemError: 401, 403, 429 or 503.
 
     """
     if "authorization" in request.headers:
-        await desk.admit(request, "read")
+        token = await desk.gate.admit(request.headers["authorization"], "read", address=address_of(request))
     else:
-        desk.count((await desk.gate.viewer(request)).token.id)
+        token = (await desk.gate.viewer(request)).token
+    if counted:
+        desk.count(token.id)
 
 
 def desk_of(request: Request) -> Desk:

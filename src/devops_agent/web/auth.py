@@ -55,6 +55,8 @@ class Gate:
         self._clock = clock
         self._changed = store.bell.on(TOPIC)
         self._known: dict[bytes, tuple[Token, float]] = {}
+        self._right: set[bytes] = set()
+        """Digests of tokens that lived when they were last looked up: whoever guesses, who holds one is let in."""
         self._wrong = RateLimit(_WRONG_PER_MINUTE, burst=_WRONG_AT_ONCE)
 
     async def admit(self, header: str, scope: str, *, address: str) -> Token:
@@ -93,15 +95,18 @@ class Gate:
         known = self._known.get(digest)
         if known is not None and moment < known[1] and _lives(known[0], self._clock):
             return known[0]
-        if self._wrong.is_over(address, now=moment):
+        if digest not in self._right and self._wrong.is_over(address, now=moment):
             raise too_many(60.0 / _WRONG_PER_MINUTE, f"too many wrong tokens from {address}")
         token = await self._look_up(secret)
         if token is None:
             self._known.pop(digest, None)
+            self._right.discard(digest)
             self._wrong.wait(address, now=moment)
             return None
-        if len(self._known) >= _REMEMBERED_AT_MOST:
-            self._known.clear()
+        for remembered in (self._known, self._right):
+            if len(remembered) >= _REMEMBERED_AT_MOST:
+                remembered.clear()
+        self._right.add(digest)
         self._known[digest] = (token, moment + _REMEMBERED)
         return token
 

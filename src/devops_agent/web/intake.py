@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import logging
 from collections import Counter
+from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeAlias
 
 from devops_agent.engine.receive import Received, receive
@@ -91,7 +92,13 @@ class Intake:
     async def _take(self, scope: Scope, receive: Receive) -> bytes:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         client = scope.get("client")
-        await self._gate.admit(headers.get("authorization", ""), "alerts", address=client[0] if client else "local")
+        address = client[0] if client else "local"
+        try:
+            await self._gate.admit(headers.get("authorization", ""), "alerts", address=address)
+        except ProblemError as problem:
+            if problem.status == HTTPStatus.TOO_MANY_REQUESTS:  # somebody else's guesses must not cost an alert
+                raise busy(problem.detail) from problem
+            raise
         if headers.get("content-encoding", "identity") != "identity":
             raise ProblemError(415, "cannot read a compressed body; send it as it is")
         body = await _read(receive, headers, most=self._parts.settings().web.max_body_bytes)

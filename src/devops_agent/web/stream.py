@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -16,7 +17,7 @@ from devops_agent.web.asking import DeskOf, admit_viewer, problems
 from devops_agent.web.problem import ProblemError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from devops_agent.model.event import Event
     from devops_agent.store import Store
@@ -27,6 +28,7 @@ _LOOK_EVERY = 10.0
 """Seconds after which the rows are looked at without a wake-up, and a sign of life is sent."""
 _AT_ONCE = 100
 _LISTENERS = 200
+_NO_MORE = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
 class Stream:
@@ -101,18 +103,28 @@ async def stream(
 ) -> StreamingResponse:
     """Tell events as they happen. Takes a token or the page's session."""
     await admit_viewer(request, desk)
+
+    async def may_listen() -> bool:
+        try:
+            await admit_viewer(request, desk, counted=False)
+        except ProblemError as problem:
+            return problem.status not in _NO_MORE
+        return True
+
     told: Stream = request.app.state.stream
     if told.full:
         raise ProblemError(503, f"{_LISTENERS} listeners are connected already", headers={"Retry-After": "10"})
     since = last_event_id or after
     start = int(since) if since else (await desk.read(events.head))[0]
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_written(told, start), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(_written(told, start, may_listen), media_type="text/event-stream", headers=headers)
 
 
-async def _written(told: Stream, start: int) -> AsyncIterator[bytes]:
+async def _written(told: Stream, start: int, may_listen: Callable[[], Awaitable[bool]]) -> AsyncIterator[bytes]:
     yield b"retry: 1000\n\n"
     async for found in told.events(start):
+        if not await may_listen():  # the token ended meanwhile
+            return
         yield b"".join(map(_event, found)) or b": still here\n\n"
 
 
