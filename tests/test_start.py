@@ -5,13 +5,14 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from devops_agent.kit import proc
 from devops_agent.model.incident import Status
-from devops_agent.store import heartbeats, incidents, open_store
+from devops_agent.store import controls, heartbeats, incidents, open_store
 
 WITHIN = 60.0
 SERVING = (
@@ -19,6 +20,7 @@ SERVING = (
     "jinja2",
 )  # fmt: skip
 ACTING = ("actuator", "watcher", "probe", "inventory")
+FLAG = "AUTO_REMEDIATION_ENABLED"
 SECRET = "made-up-secret-of-a-target"
 """Stands in a file that only the agent may open."""
 
@@ -117,6 +119,21 @@ async def test_the_agent_loads_nothing_that_serves_and_listens_on_nothing(
     assert agent.returncode == 0
     assert [name for name in modules if name in SERVING] == []
     assert listening == (frozenset(), [])
+
+
+async def test_a_switch_that_goes_before_the_configuration_is_told_at_the_start(config: Path) -> None:
+    (config.parent / "state").mkdir(mode=0o700)
+    now = datetime.now(UTC)
+    async with await open_store(f"sqlite:///{config.parent}/state/agent.db") as store:
+        await store.write(lambda rows: controls.set_flag(rows, FLAG, value=False, by="anna", now=now))
+    argv = [sys.executable, "-c", RUN_AGENT, str(config)]
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        told = await asyncio.to_thread(next, (line for line in process.stderr if FLAG in line), "")
+        process.terminate()
+        process.stderr.read()
+    assert f"{FLAG} is off: it was switched" in told
+    assert f"`devops-agent flags {FLAG} default` takes it back" in told
 
 
 def unix_listeners(pid: int) -> list[str]:

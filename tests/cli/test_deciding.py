@@ -172,6 +172,8 @@ def test_a_switch_is_shown_and_switched_while_running(site: Caller) -> None:
     found = {one["name"]: one for one in site.document("flags", "AUTO_REMEDIATION_ENABLED", "off")}
     assert found["AUTO_REMEDIATION_ENABLED"] == {"name": "AUTO_REMEDIATION_ENABLED", "value": False, "switched": True}
     assert site.rows(controls.flags) == {"AUTO_REMEDIATION_ENABLED": False}
+    assert "by configuration" in site.says("flags", "AUTO_REMEDIATION_ENABLED", "default")
+    assert site.rows(controls.flags) == {}
     assert "known: AUTONOMOUS" in site.refuses("flags", "FULL_POWER", "on", code=3)
     assert "on, or off" in site.refuses("flags", "AUTO_REMEDIATION_ENABLED", code=2)
 

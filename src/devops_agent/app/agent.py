@@ -157,9 +157,7 @@ class Agent:
         self._begin(heart)
         for name, on in (await self._store.read(controls.flags)).items():
             if on != getattr(self.settings.flags, name):
-                says = (
-                    f"{name} is {'on' if on else 'off'}: somebody switched it, and that goes before the configuration"
-                )
+                says = f"{name} is {'on' if on else 'off'}: it was switched, and that goes before the configuration"
                 log.warning("%s; `devops-agent flags %s default` takes it back", says, name)
         log.info("agent started", extra={"version": __version__, "targets": len(self._ground.directory)})
         await stop.wait()

@@ -121,13 +121,21 @@ def unsilence(call: Call, silence: str) -> None:
     say.line(f"ended {id_}")
 
 
-@command("flags", "devops-agent flags", "devops-agent flags AUTO_REMEDIATION_ENABLED off", "devops-agent flags --json")
+@command(
+    "flags",
+    "devops-agent flags",
+    "devops-agent flags AUTO_REMEDIATION_ENABLED off",
+    "devops-agent flags AUTO_REMEDIATION_ENABLED default",
+    "devops-agent flags --json",
+)
 @click.argument("name", default="")
-@click.argument("value", type=click.Choice(["on", "off"]), required=False)
+@click.argument("value", type=click.Choice(["on", "off", "default"]), required=False)
 def switch_flags(call: Call, name: str, value: str | None) -> None:
     """Show the three switches, or switch one while running.
 
-    What is switched here goes before file and environment. AUTONOMOUS_MONITORING_ENABLED: watch by itself.
+    What is switched here goes before file and environment, also after the next start; `default` takes it back.
+
+    AUTONOMOUS_MONITORING_ENABLED: watch by itself.
     AUTO_REMEDIATION_ENABLED: act; off means only say what would have been done. PAM_INTEGRATION_ENABLED: write notices
     for the PAM assistant.
     """
@@ -135,9 +143,10 @@ def switch_flags(call: Call, name: str, value: str | None) -> None:
 
     now = call.now
     if name and value is None:
-        raise Trouble(f"say what {name} should be: devops-agent flags {name} on, or off", Exit.USAGE)
+        raise Trouble(f"say what {name} should be: devops-agent flags {name} on, or off, or default", Exit.USAGE)
     if value is not None:
-        call.write(lambda rows: commands.set_flag(rows, name, value=value == "on", by=call.by, now=now), make=True)
+        wanted = {"on": True, "off": False, "default": None}[value]
+        call.write(lambda rows: commands.set_flag(rows, name, value=wanted, by=call.by, now=now), make=True)
     _show_flags(call)
 
 

@@ -198,8 +198,8 @@ def resolve(rows: Rows, id_: str, *, by: str, comment: str, now: datetime) -> In
     return closed
 
 
-def set_flag(rows: Rows, name: str, *, value: bool, by: str, now: datetime) -> None:
-    """Switch one of the three flags while running.
+def set_flag(rows: Rows, name: str, *, value: bool | None, by: str, now: datetime) -> None:
+    """Switch one of the three flags while running; None: let file and environment say again what it is.
 
     Raises:
         NotFoundError: there is no such flag.
@@ -208,9 +208,14 @@ def set_flag(rows: Rows, name: str, *, value: bool, by: str, now: datetime) -> N
     if name not in FLAGS:
         message = f"no flag {name!r}; known: {', '.join(FLAGS)}"
         raise NotFoundError(message)
-    controls.set_flag(rows, name, value=value, by=by, now=now)
-    events.add(rows, "flag", f"{by} switched {name} {'on' if value else 'off'}", at=now, actor=by)
-    if value:
+    if value is None:
+        controls.clear_flag(rows, name)
+        says = f"{by} left {name} to file and environment again"
+    else:
+        controls.set_flag(rows, name, value=value, by=by, now=now)
+        says = f"{by} switched {name} {'on' if value else 'off'}"
+    events.add(rows, "flag", says, at=now, actor=by)
+    if value is not False:
         for incident in incidents.open_ones(rows):
             runs.wake(rows, RUNS, incident.id, now=now)
 
