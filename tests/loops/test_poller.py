@@ -13,7 +13,9 @@ from devops_agent.engine.receive import Received, receive
 from devops_agent.kit.testing import START, FakeActuator, FakeClock, FakeProbe, FakeWorld
 from devops_agent.loops.poller import Poller
 from devops_agent.model.alert import Alert
+from devops_agent.model.evidence import Evidence
 from devops_agent.model.incident import Status
+from devops_agent.model.target import Target
 from devops_agent.model.watch import SOURCE
 from devops_agent.store import Store, alerts, incidents, open_store
 from tests.engine.taking_in import ground
@@ -72,3 +74,29 @@ async def test_what_fired_before_a_start_goes_on_and_ends_as_the_same_firing(
     assert await firing(store) == []
     (incident,) = await store.read(incidents.page)
     assert incident.status is Status.RESOLVED
+
+
+async def test_a_target_that_goes_while_it_is_looked_at_is_not_remembered_as_one_in_trouble(world: FakeWorld) -> None:
+    here = [ground((API,))]
+    taken: list[Alert] = []
+
+    class Going(FakeProbe):
+        async def look(self, target: Target, *, window: timedelta) -> list[Evidence]:
+            here[0] = ground(())
+            return await super().look(target, window=window)
+
+    async def take_in(batch: Sequence[Alert]) -> Received:
+        taken.extend(batch)
+        raise AssertionError(batch)
+
+    world.services["api"].running = False
+    eyes = Eyes(actuators={}, probes={"fake": Going(world)}, fallback=None, clock=world.clock)
+    poller = Poller(
+        eyes=eyes,
+        receive=take_in,
+        polling=lambda: Polling(rise=1, fall=1),
+        directory=lambda: here[0].directory,
+        clock=world.clock,
+    )
+    await poller.look_at(API)
+    assert (poller.sightings, taken) == ({}, [])

@@ -149,6 +149,8 @@ class Poller:
         view = await self._eyes.look(partial)
         self.polls += 1
         log.debug("health check", extra={"target": target.name, "health": view.health.value, "says": view.says})
+        if self._directory().get(target.name) is None:
+            return view  # it went while it was looked at; remembered, it would count as one in trouble for ever
         self._remember(target, view)
         patience = Patience(
             rise=polling.rise,
