@@ -189,6 +189,16 @@ class Agent:
             every(5, vigil.tick, clock=clock, name="vigil"),
         ]
         self._tasks = [asyncio.create_task(loop) for loop in loops]
+        for task in self._tasks:
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[object]) -> None:
+        """Start anew when a loop ends by itself: an agent that is only half alive looks well and does nothing."""
+        if self._stop.is_set() or task.cancelled():
+            return
+        log.critical("a loop of the agent has ended: it starts anew", exc_info=task.exception())
+        self.starts_anew = True
+        self._stop.set()
 
     async def _drain(self) -> None:
         """Begin nothing new, let steps under way end, leave the rest to the next start."""
