@@ -112,6 +112,12 @@ def raw_environment(pid: int) -> bytes:
     return _read(pid, "environ")
 
 
+def users(pid: int) -> frozenset[int]:
+    """Return the real, effective, saved and file system user it runs as; none when it is gone."""
+    line = next((line for line in _read(pid, "status").splitlines() if line.startswith(b"Uid:")), b"Uid:")
+    return frozenset(map(int, line.split()[1:]))
+
+
 def program(pid: int) -> str:
     """Return the path of the program file; empty when it may not be read."""
     try:

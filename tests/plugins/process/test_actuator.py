@@ -302,3 +302,54 @@ def _when_begun(pid: int) -> None:
 def _when_dead(pid: int) -> None:
     while (process := proc.look_up(pid)) is not None and process.alive:
         pass
+
+
+@pytest.mark.parametrize("what", ["pid_file", "log"])
+async def test_a_pipe_in_the_place_of_a_file_holds_nobody(
+    idle: Target, actuator: ProcessActuator, tmp_path: Path, what: str
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    target = idle.with_(options={**idle.options, what: str(tmp_path / "pipe")})
+    assert (await actuator.observe(target)).running is False
+    if what == "log":
+        with pytest.raises(PluginError, match="cannot write the log"):
+            await actuator.execute(START, target=target, key="k")
+        logs = await actuator.execute(Step(name="logs", action="process.logs"), target=target, key="l")
+        assert logs.data == {"lines": []}
+
+
+async def test_a_pipe_that_somebody_reads_takes_the_output(
+    idle: Target, actuator: ProcessActuator, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        options = {**idle.options, "log": str(tmp_path / "pipe"), "command": ["sh", "-c", "echo hello; exec sleep 60"]}
+        await actuator.execute(START, target=idle.with_(options=options), key="k")
+        assert os.read(reader, 100) == b"hello\n"
+    finally:
+        os.close(reader)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+@pytest.mark.parametrize("way", ["its own file", "a link to ours"])
+async def test_another_users_pid_file_cannot_point_to_a_process_of_ours(
+    idle: Target, actuator: ProcessActuator, tmp_path: Path, way: str
+) -> None:
+    victim = subprocess.Popen(["sleep", "60"])
+    try:
+        ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+        ours.write_text(f"{victim.pid}\n")
+        theirs.symlink_to(ours) if way == "a link to ours" else theirs.write_text(f"{victim.pid}\n")
+        found = [await actuator.observe(_of_file(idle, file)) for file in (ours, theirs)]
+        assert [state.pid for state in found] == [victim.pid, victim.pid]
+        os.chown(theirs, 65_534, 65_534, follow_symlinks=False)
+        other = _of_file(idle.with_(name=f"{idle.name}-2"), theirs)
+        assert (await actuator.observe(other)).running is False
+    finally:
+        victim.kill()
+        victim.wait()
+
+
+def _of_file(target: Target, file: Path) -> Target:
+    return target.with_(options={**target.options, "pid_file": str(file)})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-from pathlib import Path
 
 from devops_agent.kit import proc
 from devops_agent.kit.proc import Process
@@ -14,6 +13,7 @@ from devops_agent.model.target import Target
 from devops_agent.plugins.process.config import Options
 from devops_agent.plugins.process.find import HOME_MARK, KEY_MARK, TARGET_MARK
 from devops_agent.plugins.process.grip import Grip
+from devops_agent.plugins.process.plain import open_for_output, opened
 from devops_agent.ports import PluginError
 
 _LAST_BYTES = 4_000
@@ -86,9 +86,8 @@ class Children:
 
 
 def _open_log(path: str) -> int:
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
     try:
-        return os.open(path or os.devnull, flags, 0o644)
+        return open_for_output(path or os.devnull)
     except OSError as error:
         raise PluginError(f"cannot write the log {path}: {error.strerror}", retryable=False) from error
 
@@ -102,10 +101,8 @@ def last_words(path: str) -> str:
 def tail(path: str, lines: int, *, most: int = _LAST_BYTES) -> list[str]:
     """Return the last `lines` lines within the last `most` bytes of a file; empty when it cannot be read."""
     try:
-        with Path(path).open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - most))
-            text = file.read(most).decode(errors="replace")
+        with opened(path) as file:
+            text = os.pread(file, most, max(0, os.fstat(file).st_size - most)).decode(errors="replace")
     except OSError:
         return []
     return [line for line in text.splitlines() if line.strip()][-lines:]

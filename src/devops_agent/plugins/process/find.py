@@ -17,6 +17,7 @@ from devops_agent.kit.proc import Process
 from devops_agent.model.identity import Identity
 from devops_agent.model.target import Target
 from devops_agent.plugins.process.config import Options
+from devops_agent.plugins.process.plain import opened
 from devops_agent.ports import PluginError
 
 TARGET_MARK = "DEVOPS_AGENT_TARGET"
@@ -27,6 +28,8 @@ the same, and are none of ours. A process without it is anybody's."""
 KEY_MARK = "DEVOPS_AGENT_KEY"
 """Environment variable that holds the key of the execution that started it."""
 
+_PID_BYTES = 100
+"""What is read of a pid file; some hold more lines."""
 _WRITTEN_AFTER = 2.0
 """Seconds by which the time of a pid file may lie before the start of its process: boot time is known to a second."""
 _YOUNG = 5.0
@@ -79,12 +82,17 @@ class Finder:
 
     def _by_pid_file(self, path: Path) -> Process | None:
         try:
-            process = proc.look_up(int(path.read_text().split()[0]))
-            written = path.stat().st_mtime
+            with opened(str(path)) as file:
+                process = proc.look_up(int(os.read(file, _PID_BYTES).split()[0]))
+                seen = os.fstat(file)
+            owners = {seen.st_uid, path.lstat().st_uid}
         except (OSError, ValueError, IndexError):
             return None
         # A file older than the process was left behind by a former one that had the same number.
-        if process is None or self.since(process) > written + _WRITTEN_AFTER:
+        if process is None or self.since(process) > seen.st_mtime + _WRITTEN_AFTER:
+            return None
+        # A service that runs as another user may write its own number, not that of somebody else's process.
+        if not owners <= {0, os.geteuid(), *proc.users(process.pid)}:
             return None
         return process
 
