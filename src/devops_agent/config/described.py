@@ -5,11 +5,11 @@ import inspect
 from functools import cache
 from itertools import pairwise
 
-from devops_agent.model.fact import Fact
+import msgspec
 
 
 @cache
-def field_docs(kind: type[Fact]) -> dict[str, str]:
+def field_docs(kind: type[msgspec.Struct]) -> dict[str, str]:
     """Return field → the docstring below it, on one line; fields without one are left out."""
     tree = ast.parse(inspect.getsource(kind))
     (body,) = [node.body for node in tree.body if isinstance(node, ast.ClassDef)]
@@ -22,6 +22,6 @@ def field_docs(kind: type[Fact]) -> dict[str, str]:
     return docs
 
 
-def struct_doc(kind: type[Fact]) -> str:
+def struct_doc(kind: type[msgspec.Struct]) -> str:
     """Return a struct's docstring on one line."""
     return " ".join((inspect.getdoc(kind) or "").split())

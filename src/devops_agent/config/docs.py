@@ -18,7 +18,6 @@ from devops_agent.config.shape import Form, Seconds, shape_of
 from devops_agent.config.tree import parse_tree
 from devops_agent.model.condition import STATE_WORDS
 from devops_agent.model.duration import write_duration
-from devops_agent.model.fact import Fact
 from devops_agent.model.rendering import BANDS, PLACEHOLDERS
 from devops_agent.model.runbook import Runbook
 
@@ -46,6 +45,8 @@ _SETTINGS_HEAD = """\
 - **Secrets** are files: a setting that ends in `_file` holds a path.
 - **`${{NAME}}`** and `${{NAME:-default}}` are filled in from the environment; `$${{` writes `${{`.
 - **YAML** may use anchors, aliases and `<<`; a key that is there twice is an error.
+
+What each plugin takes, below `plugins` and at a target, is in [plugins.md](plugins.md).
 
 The file is the one given with `--config`, else the one that `{path_name}` names, else {places}.
 
@@ -86,7 +87,7 @@ def settings_page() -> str:
     places = " or ".join(f"`{place}`" for place in PLACES)
     head = _SETTINGS_HEAD.format(path_name=PATH_NAME, places=places)
     variables = "".join(f"| `{name}` | `{'.'.join(path)}` |\n" for name, path in SHORT_NAMES.items())
-    return head + variables + "\n" + "\n".join(_sections(Settings, "## Top level"))
+    return head + variables + "\n" + "\n".join(sections(Settings, "## Top level"))
 
 
 def runbooks_page(*, shipped: Path | None = None) -> str:
@@ -97,25 +98,21 @@ def runbooks_page(*, shipped: Path | None = None) -> str:
         kinds=_code(KINDS),
         bands=_code(BANDS),
     )
-    form = "\n".join(_sections(Runbook, "## How a runbook is written"))
+    form = "\n".join(sections(Runbook, "## How a runbook is written"))
     return head + "\n" + form + "\n## Shipped runbooks\n\n" + "\n".join(_shipped(shipped or shipped_folder()))
 
 
-def structs_in(kind: Any) -> Iterator[type[Fact]]:  # noqa: ANN401 — a type
+def structs_in(kind: Any) -> Iterator[type[msgspec.Struct]]:  # noqa: ANN401 — a type
     """Yield the structs that a type speaks of, in the form in which they are written."""
-    if isinstance(kind, type) and issubclass(kind, Fact):
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         yield written_as(kind)
     for inner in get_args(kind):
         yield from structs_in(inner)
 
 
-def _code(words: Any) -> str:  # noqa: ANN401 — anything with names in it
-    return ", ".join(f"`{word}`" for word in words)
-
-
-def _sections(kind: type[Fact], title: str) -> Iterator[str]:
+def sections(kind: type[msgspec.Struct], title: str) -> Iterator[str]:
     """Yield a table of the struct's settings, then one of each struct in it."""
-    waiting: list[tuple[str, type[Fact]]] = [(title, kind)]
+    waiting: list[tuple[str, type[msgspec.Struct]]] = [(title, kind)]
     seen = {kind}
     while waiting:
         heading, here = waiting.pop(0)
@@ -127,7 +124,11 @@ def _sections(kind: type[Fact], title: str) -> Iterator[str]:
                     waiting.append((f"## {inner.__name__}\n\nBelow `{key}`.", inner))
 
 
-def _table(kind: type[Fact]) -> str:
+def _code(words: Any) -> str:  # noqa: ANN401 — anything with names in it
+    return ", ".join(f"`{word}`" for word in words)
+
+
+def _table(kind: type[msgspec.Struct]) -> str:
     shape, docs = shape_of(kind), field_docs(kind)
     lines = ["| setting | value | default | |", "|---|---|---|---|"]
     for key, field in keys_of(kind).items():
@@ -166,7 +167,7 @@ def _type(kind: Any) -> str:  # noqa: ANN401 — a type
         return "table" if inner is object or inner is Any else f"table of {_type(inner)}"
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return " / ".join(f"`{member.value}`" for member in kind)
-    if isinstance(kind, type) and issubclass(kind, Fact):
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return f"[{kind.__name__}](#{kind.__name__.lower()})"
     return _WORDS[kind]
 

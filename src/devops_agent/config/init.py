@@ -145,7 +145,7 @@ def _port(port: Port, taken: set[str]) -> str:
     name = _unique(port.process or f"port-{port.number}", taken, otherwise=f"-{port.number}")
     lines = [f"- name: {_quoted(name)}", f"  tcp: 127.0.0.1:{port.number}"]
     if port.process:
-        lines.append(f"  # process: {_quoted(port.process)}  # how it is restarted; see docs/reference/settings.md")
+        lines.append(f"  # process: {{name: {_quoted(port.process)}, command: [/path/to/program, its, arguments]}}")
     lines.append("  manage: false                         # watched only, until you say how it may be restarted")
     return "".join(f"  {line}\n" for line in lines)
 

@@ -193,7 +193,7 @@ class Reader:
             return self.tell(node, path, not_among(path_text(path[-1:]) or "word", node.text, words))
 
 
-def keys_of(kind: type[Fact]) -> dict[str, msgspec.structs.FieldInfo]:
+def keys_of(kind: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
     """Return YAML key → field, without the fields that nobody writes."""
     shape = shape_of(kind)
     fields = msgspec.structs.fields(kind)

@@ -30,6 +30,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     command: tuple[str, ...] = ()
     """Program and arguments; needed to start it."""
     cwd: str = "/"
+    """Folder that it is started in."""
     env: dict[str, str] = {}
     """Beside PATH and LANG it gets nothing of the agent's own environment."""
     log: str = ""
@@ -39,7 +40,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     match: tuple[str, ...] = ()
     """Arguments, with `*`, of a process that the agent did not start; a last `...` stands for any further ones."""
     stop_signal: str = "TERM"
+    """Signal that asks it to end."""
     stop_timeout: timedelta | None = None
+    """As in `plugins.process`, for this target."""
     memory_limit_mb: float | None = None
     """What `memory_percent` is a share of."""
     clean: object = None
