@@ -214,8 +214,13 @@ class Agent:
 
     async def receive(self, batch: Sequence[Alert]) -> Received:
         """Take in alerts that our own watching raises."""
-        ground, now = self._ground, self._clock.now()
-        return await self._store.write(lambda rows: receive(rows, batch, ground=ground, now=now), tell=(RUNS, "events"))
+        ground = self._ground
+
+        def take_in(rows: Rows) -> Received:
+            # The moment of the transaction, not of the call: a timeline is in the order in which it was written.
+            return receive(rows, batch, ground=ground, now=self._clock.now())
+
+        return await self._store.write(take_in, tell=(RUNS, "events"))
 
     async def _respond(self, run: Run) -> Again | None:
         return await respond(run, self.site)
@@ -325,8 +330,9 @@ async def run_agent(config: Path | None, *, environ: Mapping[str, str], options:
 
 
 def _foundations(settings: Settings) -> tuple[object, ...]:
-    """Return what cannot be changed under a running agent: its plugins and where its state is."""
-    return used_plugins(settings), settings.plugins, settings.database, settings.state_dir
+    """Return what cannot be changed under a running agent: its plugins, its log, and where its state is."""
+    where = settings.database, settings.store_password_file, settings.state_dir
+    return used_plugins(settings), settings.plugins, settings.log, *where
 
 
 def store_password(settings: Settings) -> str:

@@ -28,7 +28,7 @@ from devops_agent.loops.heartbeat import Heart
 from devops_agent.store import Store, catalogue, open_store, targets
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from devops_agent.config.settings import Settings
@@ -38,14 +38,27 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("devops_agent.web")
 
+START_ANEW = 75
+"""Exit status that asks for another start at once (EX_TEMPFAIL)."""
+
 
 class Surroundings:
     """What the web role knows of settings, targets, runbooks and actions; read again when it changes."""
 
-    def __init__(self, config: Path | None, *, environ: Mapping[str, str], store: Store, settings: Settings) -> None:
+    def __init__(
+        self,
+        config: Path | None,
+        *,
+        environ: Mapping[str, str],
+        store: Store,
+        settings: Settings,
+        rebuild: Callable[[], None],
+    ) -> None:
         self._config = config
         self._environ = environ
         self._store = store
+        self._rebuild = rebuild
+        """Called when something has changed that the role is built from."""
         self._stamp = _stamp(config)
         self.settings = settings
         self.ground: Ground = ground_of(settings, discovered=(), version=__version__)
@@ -58,7 +71,11 @@ class Surroundings:
         if (stamp := _stamp(self._config)) != self._stamp:
             self._stamp = stamp
             try:
-                self.settings = await asyncio.to_thread(load, self._config, environ=self._environ)
+                settings = await asyncio.to_thread(load, self._config, environ=self._environ)
+                if _foundations(settings) != _foundations(self.settings):
+                    log.info("what the web role is built from has changed: it starts anew")
+                    self._rebuild()
+                self.settings = settings
             except ConfigError as error:
                 log.error("the new configuration is wrong, the old one is kept", extra={"problems": str(error)})  # noqa: TRY400
         seen = await self._store.read(targets.all_)
@@ -71,25 +88,25 @@ class Surroundings:
 async def run_web(
     config: Path | None, *, environ: Mapping[str, str], listener: socket.socket | None = None, parent: int = 0
 ) -> int:
-    """Run the web role until SIGTERM or SIGINT; return the exit code."""
+    """Run the web role until SIGTERM or SIGINT; return the exit code, START_ANEW when it is to be started again."""
     from devops_agent.web.assemble import create_app
     from devops_agent.web.serve import serve
 
     settings = load(config, environ=environ)
     logs.set_up(level=settings.log.level, form=settings.log.format, role="web")
     clock: Clock = SystemClock()
-    stop = asyncio.Event()
+    stop, rebuild = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     password = read_secret(settings.store_password_file) if settings.store_password_file else ""
     pending = settings.web.max_pending_writes
     async with await open_store(settings.database, password=password, max_pending=pending) as store:
-        known = Surroundings(config, environ=environ, store=store, settings=settings)
+        known = Surroundings(config, environ=environ, store=store, settings=settings, rebuild=rebuild.set)
         now = clock.now()
         await known.refresh(now)
         await first.tokens(store, settings, now=now)
-        refresh = store.bell.on("catalogue", "targets-changed")
+        refresh = store.bell.on("catalogue")
         loop.add_signal_handler(signal.SIGHUP, refresh.set)
         heart = Heart("web", store=store, version=__version__, started_at=now)
         tasks = [
@@ -112,14 +129,20 @@ async def run_web(
         accepting = listener or _listen(settings.web.listen)
         serving = asyncio.create_task(serve(app, accepting))
         log.info("web started", extra={"version": __version__, "address": accepting.getsockname()})
-        await asyncio.wait([serving, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
+        ends = [asyncio.create_task(event.wait()) for event in (stop, rebuild)]
+        await asyncio.wait([serving, *ends], return_when=asyncio.FIRST_COMPLETED)
         serving.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await serving
-        for task in tasks:
+        for task in (*tasks, *ends):
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    return 0
+        await asyncio.gather(*tasks, *ends, return_exceptions=True)
+    return START_ANEW if rebuild.is_set() and not stop.is_set() else 0
+
+
+def _foundations(settings: Settings) -> tuple[object, ...]:
+    """Return what cannot be changed while it runs; the socket stays the one that is open."""
+    return settings.web, settings.log, settings.database, settings.state_dir, settings.store_password_file
 
 
 def _listen(address: str) -> socket.socket:
@@ -147,7 +170,10 @@ def main() -> int:
     import uvloop
 
     try:
-        return uvloop.run(run_web(path, environ=environment(), listener=listener, parent=parent))
+        while True:
+            code = uvloop.run(run_web(path, environ=environment(), listener=listener, parent=parent))
+            if code != START_ANEW or listener is not None:  # the parent has the socket, and starts this role again
+                return code
     except (ConfigError, SecretError) as error:
         log.error("cannot start: %s", error)  # noqa: TRY400 — the way out is in it, not in where it was raised
         return 5

@@ -37,7 +37,8 @@ _SETTINGS_HEAD = """\
 <!-- Written by `python -m devops_agent.config.docs`; edit the docstrings in `src/devops_agent/config` instead. -->
 
 `agent.yaml` may hold what is listed here; everything has a default. `devops-agent init` writes a first one,
-`devops-agent check` says what is wrong in it, and a change takes effect without a restart.
+`devops-agent check` says what is wrong in it. A change takes effect within seconds, without a restart; only a new
+`web.listen` waits for one.
 
 - **Durations** are written `30s`, `5m`, `1h30m`, `2d`; a plain number is seconds.
 - **Lists** of one value may be written without brackets: `depends_on: db`.
