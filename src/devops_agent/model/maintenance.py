@@ -37,17 +37,6 @@ class Cron:
         return (by_date or by_weekday) if self.either_day else (by_date and by_weekday)
 
 
-def open_window(cron: str, *, lasts: timedelta, now: datetime) -> bool:
-    """Return whether a window that begins by `cron`, in UTC, and lasts `lasts` is open at `now` (aware).
-
-    Raises:
-        CronError: `cron` is none.
-
-    """
-    begun = last_beginning(parse_cron(cron), now=now, within=lasts)
-    return begun is not None
-
-
 def last_beginning(cron: Cron, *, now: datetime, within: timedelta) -> datetime | None:
     """Return the latest beginning that is less than `within` before `now`; None when there is none."""
     utc = now.astimezone(UTC)

@@ -94,7 +94,3 @@ class Target(Fact, kw_only=True):
     options: dict[str, object] = {}
     """What the plugin needs beside the name: its command line, its directory, a stop time-out, clean-up rules."""
     found_by: str = "config"
-
-    def known_as(self, name: str) -> bool:
-        """Whether an alert that speaks of `name` means this target."""
-        return name in (self.name, self.ref, *self.aliases)

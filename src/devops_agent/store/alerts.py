@@ -91,17 +91,6 @@ def counts(rows: Rows, incident: str) -> tuple[int, int]:
     return int(row["firing"]), int(row["every"])
 
 
-def firing_sources(rows: Rows, incident: str, *, ours: Sequence[str]) -> tuple[int, int]:
-    """Return how many alerts still fire: (from our own watching, from outside)."""
-    mine = others = 0
-    for alert in (a for a in of_incident(rows, incident, limit=1_000) if a.firing):
-        if alert.source in ours:
-            mine += 1
-        else:
-            others += 1
-    return mine, others
-
-
 def resolve_own(rows: Rows, incident: str, *, ours: Sequence[str], now: datetime) -> None:
     """Mark the alerts of our own watching as resolved: the target was proven well."""
     firing = [a for a in of_incident(rows, incident, limit=1_000) if a.firing and a.source in ours]
