@@ -16,7 +16,6 @@ from devops_agent.config.schema import runbook_schema, settings_schema, written_
 from devops_agent.config.settings import Settings
 from devops_agent.config.shape import SHAPES
 from devops_agent.config.targets import ProbeForm, TargetForm
-from devops_agent.model.fact import Fact
 from devops_agent.model.runbook import Runbook
 from tests.config.samples import problems
 
@@ -39,12 +38,12 @@ def schema_problems(schema: dict[str, Any], text: str) -> list[str]:
     return [f"{error.instance_path}: {error.message}" for error in validator.iter_errors(yaml.safe_load(text))]
 
 
-def structs(kind: Any) -> Iterator[type[Fact]]:  # noqa: ANN401 — a type
+def structs(kind: Any) -> Iterator[type[msgspec.Struct]]:  # noqa: ANN401 — a type
     return docs.structs_in(kind)
 
 
-def all_structs(kind: type[Fact]) -> set[type[Fact]]:
-    found: set[type[Fact]] = set()
+def all_structs(kind: type[msgspec.Struct]) -> set[type[msgspec.Struct]]:
+    found: set[type[msgspec.Struct]] = set()
     waiting = [kind]
     while waiting:
         here = waiting.pop()

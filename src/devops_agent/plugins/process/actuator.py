@@ -207,7 +207,9 @@ class ProcessActuator:
 
     async def _logs(self, step: Step, target: Target, chosen: Options, key: str) -> Result:
         if not chosen.log:
-            raise PluginError(f"no log to read: set targets[{target.name}].options.log", retryable=False)
+            raise PluginError(
+                f"no log to read: say `log: FILE` below `process` of target {target.name}", retryable=False
+            )
         lines = tail(chosen.log, int(str(step.args.get("lines", 100))), most=200_000)
         return Result(ok=True, says=f"read {len(lines)} lines of {chosen.log}", changed=False, data={"lines": lines})
 
@@ -262,7 +264,7 @@ class ProcessActuator:
 def _needs_command(target: Target, chosen: Options) -> None:
     if not chosen.command:
         raise PluginError(
-            f"cannot start {target.name}: no command (targets[{target.name}].options.command)", retryable=False
+            f"cannot start {target.name}: say `command: [program, …]` below its `process`", retryable=False
         )
 
 
