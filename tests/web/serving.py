@@ -158,7 +158,8 @@ async def running(folder: Path, *, settings: Settings = SETTINGS, max_pending: i
 
         def make_tokens(rows: Rows) -> None:
             for scope, secret in SECRETS.items():
-                tokens.keep(rows, scope, secret=secret, scope=scope, now=clock.now())
+                if tokens.find(rows, secret, now=clock.now()) is None:
+                    tokens.keep(rows, scope, secret=secret, scope=scope, now=clock.now())
 
         await store.write(make_tokens)
         app = build(store, clock=clock, settings=held)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from devops_agent.config.settings import Settings
+from devops_agent.model.sighting import Health, Sighting
 from devops_agent.model.target import Check, Target
-from devops_agent.store import events, incidents
+from devops_agent.store import events, incidents, targets
 from tests.web import seed
 from tests.web.serving import Running
 
@@ -276,7 +277,7 @@ async def test_runbooks_actions_and_what_helped(full: Running) -> None:
 
 
 async def test_the_configuration_hides_secrets_and_has_a_tag(web: Running) -> None:
-    check = Check(url="http://ada:s3cret@127.0.0.1/health", headers={"X-Key": "s3cret"})
+    check = Check(url="http://ada:s3cret@s3cret@127.0.0.1/health?a=1&api_key=s3cret", headers={"X-Key": "s3cret"})
     target = Target(name="x", checks=(check,), options={"environment": {"A": "s3cret"}, "password": "s3cret"})
     plugins = {"http": {"calls": {"page": {"token_file": "/etc/agent/token", "headers": {"Authorization": "s3cret"}}}}}
     web.settings.append(Settings(targets=(target,), plugins=plugins))
@@ -360,3 +361,14 @@ async def test_commands_over_a_locked_database_are_told_to_come_again(web: Runni
     other.close()
     again = await web.post("/api/v1/pauses", {"reason": "x"}, headers={"Idempotency-Key": "k"})
     assert again.status == 201
+
+
+async def test_how_a_target_is_watched_is_told_without_secrets(web: Running) -> None:
+    url = "http://ada:s3cret@127.0.0.1/health?page=1&access_token=s3cret"
+    check = Check(url=url, headers={"X-Key": "s3cret"}, body="s3cret")
+    now = web.clock.now()
+    seen = Sighting(target=Target(name="x", checks=(check,)), health=Health.WELL, since=now, seen_at=now)
+    await web.store.write(lambda rows: targets.keep(rows, [seen]))
+    answer = await web.get("/monitoring/x")
+    assert "s3cret" not in answer.text
+    assert answer.json()["checks"][0]["url"] == "http://127.0.0.1/health?page=1&access_token=•••"

@@ -159,7 +159,6 @@ async def test_a_session_outlives_the_process_but_not_its_token(tmp_path: Path) 
     async with running(tmp_path) as web:
         browser = await web.log_in("read")
     async with running(tmp_path) as web:
-        # Tokens were written anew under the same names.
         assert (await web.get("/", scope="", headers=browser)).status == 200
         await web.ask("DELETE", "/api/v1/tokens/read", scope="admin")
         assert (await web.get("/", scope="", headers=browser)).status == 303
@@ -223,3 +222,27 @@ async def test_secrets_are_nowhere_in_the_store(web: Running, tmp_path: Path) ->
     raw = b"".join(file.read_bytes() for file in tmp_path.glob("agent.db*") if file.is_file())
     for secret in SECRETS.values():
         assert secret.encode() not in raw
+
+
+async def test_a_session_does_not_come_back_with_another_token_of_the_same_name(web: Running) -> None:
+    browser = await web.log_in("operate")
+    now = web.clock.now()
+    await web.store.write(lambda rows: tokens.revoke(rows, "operate", now=now), tell=("tokens",))
+    assert (await web.get("/targets", scope="", headers=browser)).status == 303
+    later = now + timedelta(seconds=1)
+    await web.store.write(
+        lambda rows: tokens.keep(rows, "operate", secret="new", scope="read", now=later), tell=("tokens",)
+    )
+    web.clock.ahead += timedelta(seconds=6)
+    assert (await web.get("/targets", scope="", headers=browser)).status == 303
+
+
+async def test_a_token_named_like_a_link_takes_its_sessions_along(web: Running) -> None:
+    name = "x by link of y"
+    await web.store.write(lambda rows: tokens.keep(rows, name, secret="s", scope="read", now=web.clock.now()))
+    answer = await web.post("/login", data={"token": "s"}, scope="")
+    browser = {"Cookie": answer.headers["Set-Cookie"].partition(";")[0], "Accept": "text/html"}
+    assert (await web.get("/targets", scope="", headers=browser)).status == 200
+    await web.store.write(lambda rows: tokens.revoke(rows, name, now=web.clock.now()), tell=("tokens",))
+    web.clock.ahead += timedelta(seconds=6)
+    assert (await web.get("/targets", scope="", headers=browser)).status == 303

@@ -28,6 +28,10 @@ _NO_HEADERS: Mapping[str, str] = {}
 _SUCCESS = range(200, 300)
 _MOVED = frozenset({301, 302, 303, 307, 308})
 _EXCERPT = 300
+HIDDEN = "•••"
+_SECRET_IN_QUERY = re.compile(
+    r"([?&][^=&#]*(?:token|secret|passw|credential|api_?key|auth|signature)[^=&#]*=)[^&#]+", re.IGNORECASE
+)
 
 
 class HttpError(Exception):
@@ -270,8 +274,8 @@ def _words(method: str, url: str, socket: str) -> str:
 
 
 def bare(url: str) -> str:
-    """Leave out a URL's user and password."""
-    return re.sub(r"//[^/?#]*@", "//", url)
+    """Leave out a URL's user and password, and hide what its query says as `token=` or the like."""
+    return _SECRET_IN_QUERY.sub(rf"\1{HIDDEN}", re.sub(r"//[^/?#]*@", "//", url))
 
 
 def _onward(wire: "Wire", asked: "Asked") -> "Place | None":

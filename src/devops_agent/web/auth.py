@@ -40,6 +40,9 @@ SESSION_LASTS = timedelta(hours=12)
 _OF_NAME = " of "
 _OF_LINK = " by link of "
 """Between a session's random part and the name of the token, or link, that it was exchanged for."""
+_RANDOM = 12
+"""Letters of a session's random part."""
+_MARK_AT = len(SESSION) + _RANDOM
 _REMEMBERED = 5.0
 """Seconds after which a token is looked up again, for the case that a wake-up was lost."""
 _REMEMBERED_AT_MOST = 10_000
@@ -193,11 +196,13 @@ def address_of(request: Request) -> str:
 def _living(rows: Rows, secret: str, *, now: datetime) -> Token | None:
     """Return the living token of a secret; a session of a named token lives only as long as that."""
     token = tokens.find(rows, secret, now=now)
-    if token is None or not token.name.startswith(SESSION) or _OF_LINK in token.name:
+    if token is None or not token.name.startswith(SESSION) or _is_of_link(token.name):
         return token
     owner = _owner(token.name)
     for one in tokens.all_(rows):
-        if one.name == owner and one.revoked_at is None and (one.expires_at is None or one.expires_at > now):
+        lives = one.revoked_at is None and (one.expires_at is None or one.expires_at > now)
+        # One made later under the name of a revoked one is another token.
+        if one.name == owner and lives and one.created_at <= token.created_at:
             return token
     return None
 
@@ -212,7 +217,7 @@ def _begin_session(rows: Rows, token: Token, *, now: datetime) -> str | None:
     if not is_ticket and token.expires_at is not None:
         ends = min(ends, token.expires_at)
     mark = _OF_LINK if is_ticket else _OF_NAME
-    name = f"{SESSION}{secrets.token_hex(6)}{mark}{token.name.removeprefix(TICKET)}"
+    name = f"{SESSION}{secrets.token_hex(_RANDOM // 2)}{mark}{token.name.removeprefix(TICKET)}"
     _, secret = tokens.create(rows, name, scope=token.scope, now=now, expires_at=ends)
     events.add(rows, "login", f"{token.name} opened a session on the page", at=now, actor=f"page:{_owner(name)}")
     return secret
@@ -220,7 +225,12 @@ def _begin_session(rows: Rows, token: Token, *, now: datetime) -> str | None:
 
 def _owner(name: str) -> str:
     """Return whose session it is."""
-    return name.replace(_OF_LINK, _OF_NAME, 1).partition(_OF_NAME)[2]
+    return name[_MARK_AT:].removeprefix(_OF_LINK if _is_of_link(name) else _OF_NAME)
+
+
+def _is_of_link(name: str) -> bool:
+    """Whether a session was begun by a link; the names of tokens may hold any words, so only the place tells."""
+    return name.startswith(_OF_LINK, _MARK_AT)
 
 
 def _lives(token: Token, clock: Clock) -> bool:

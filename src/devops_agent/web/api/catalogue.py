@@ -11,6 +11,7 @@ import msgspec
 from fastapi import APIRouter, Header, Query, Response
 
 from devops_agent.config.settings import Settings
+from devops_agent.kit.http import HIDDEN, bare
 from devops_agent.model.duration import write_duration
 from devops_agent.model.runbook import Runbook
 from devops_agent.store import attempts, targets
@@ -22,8 +23,7 @@ from devops_agent.web.problem import ProblemError
 router = APIRouter(prefix="/api/v1", tags=["catalogue"])
 
 _SECRET = re.compile(r"token|secret|password|passwd|credential|api_?key|authorization|cookie", re.IGNORECASE)
-_PASSWORD_IN_URL = re.compile(r"://[^/@\s]*@")
-HIDDEN = "•••"
+_PASSWORD_IN_URL = re.compile(r"://[^/?#\s]*@")
 
 
 @router.get("/targets", responses=problems(), dependencies=[needs("read")])
@@ -121,5 +121,6 @@ def _hide(value: Any, name: str) -> Any:  # noqa: ANN401 — settings hold value
     if isinstance(value, str):
         if value and _SECRET.search(name) and not name.endswith("_file"):
             return HIDDEN
-        return _PASSWORD_IN_URL.sub(f"://{HIDDEN}@", value)
+        shown = _PASSWORD_IN_URL.sub(f"://{HIDDEN}@", value)
+        return bare(shown) if "?" in shown else shown
     return value

@@ -10,6 +10,7 @@ import msgspec
 from fastapi import APIRouter, Response
 
 from devops_agent.engine import commands
+from devops_agent.kit.http import HIDDEN, bare
 from devops_agent.model.action import Proof, Step
 from devops_agent.model.control import Pause
 from devops_agent.model.sighting import Sighting
@@ -99,7 +100,13 @@ async def monitoring(desk: DeskOf, target: str) -> schemas.Monitoring:
     """Tell how a target is watched and how it is."""
     now = desk.parts.clock.now()
     full, sighting = await desk.read(lambda rows: read_target(rows, target, now=now))
-    checks = [{**msgspec.to_builtins(check), "headers": sorted(check.headers)} for check in sighting.target.checks]
+    checks = [
+        {
+            **msgspec.to_builtins(check.with_(url=bare(check.url), body=HIDDEN if check.body else "")),
+            "headers": sorted(check.headers),
+        }
+        for check in sighting.target.checks
+    ]
     thresholds = msgspec.structs.asdict(sighting.target.thresholds)
     return schemas.Monitoring(**full.model_dump(), checks=checks, thresholds=thresholds)
 
