@@ -165,7 +165,7 @@ async def test_a_program_that_ends_at_once_is_told_with_its_last_words(
         ({"command": ["/no/such/program"]}, "/no/such/program: No such file"),
         ({"command": ["sleep", "1"], "cwd": "/no/such/folder"}, "/no/such/folder: No such file"),
         ({"command": ["sleep", "1"], "log": "/no/such/folder/log"}, "cannot write the log"),
-        ({"pid_file": "/nowhere"}, "no command"),
+        ({"pid_file": "/nowhere"}, "say `command"),
         ({"comand": ["sleep", "1"]}, "comand"),
     ],
 )
