@@ -24,7 +24,7 @@ demo: venv ## break two services and a worker, watch them heal (ONCE=1 ends by i
 	$(BIN)/devops-agent demo $(if $(ONCE),--once)
 
 check: lint types contracts ## what finds most mistakes, in under a minute: no real parts, no slow tests
-	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest --quiet --numprocesses 3 --ignore=tests/real -m "not real and not slow"
+	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest --quiet --numprocesses 2 --ignore=tests/real -m "not real and not slow"
 
 lint: venv ## ruff: rules and format
 	$(BIN)/ruff check

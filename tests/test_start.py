@@ -41,7 +41,7 @@ async def build():
     config = Path(sys.argv[1])
     settings = load(config, environ={})
     async with await open_store(settings.database) as store:
-        known = web.Surroundings(config, environ={}, store=store, settings=settings)
+        known = web.Surroundings(config, environ={}, store=store, settings=settings, rebuild=print)
         await known.refresh(SystemClock().now())
         create_app(
             store=store, settings=lambda: known.settings, ground=lambda: known.ground, receivers=build_receivers(),
