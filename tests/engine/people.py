@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from devops_agent.engine import commands
-from devops_agent.model.action import Step
+from devops_agent.model.action import Proof, Step
 from devops_agent.model.decision import Answer
 from devops_agent.model.incident import Incident
 from tests.engine.site import HEALTHY, VERSION, Scene, alert
@@ -46,8 +46,8 @@ async def close(scene: Scene, id_: str = "INC-1") -> Incident:
     return await scene.command(lambda rows: commands.resolve(rows, id_, by="alice", comment="mended", now=now))
 
 
-async def order(scene: Scene, action: str = "fake.restart", name: str = "api") -> Incident:
-    step = Step(name="order", action=action, proof=HEALTHY)
+async def order(scene: Scene, action: str = "fake.restart", name: str = "api", *, proof: Proof = HEALTHY) -> Incident:
+    step = Step(name="order", action=action, proof=proof)
     now = scene.clock.now()
     return await scene.command(
         lambda rows: commands.order(rows, target=name, step=step, reason="x", by="alice", now=now, version=VERSION)

@@ -1,6 +1,8 @@
 """Actions that a person orders: what they go through, what stops them, and how they end."""
 
+from devops_agent.engine import commands
 from devops_agent.kit.testing import StrictGuardian, Trouble
+from devops_agent.model.action import Proof
 from devops_agent.model.attempt import Outcome
 from devops_agent.model.identity import Identity, Protected
 from devops_agent.model.incident import Status
@@ -69,3 +71,16 @@ async def test_an_order_waits_while_a_response_acts_on_the_same_target(set_scene
         assert scene.done == [("fake.restart", "api")]
         await scene.run()
         assert scene.done[-1] == ("fake.stop", "api")
+
+
+async def test_what_was_stopped_by_order_stays_stopped_until_it_is_resumed(set_scene: Set) -> None:
+    async with set_scene(runbooks=[runbook("restart", "fake.restart")]) as scene:
+        ordered = await order(scene, "fake.stop", proof=Proof(state="stopped"))
+        await scene.run()
+        assert (await scene.incident(ordered.id)).status is Status.RESOLVED
+        await fall(scene)
+        await scene.run(60)
+        assert scene.done == [("fake.stop", "api")]
+        await scene.command(lambda rows: commands.resume(rows, target="api", by="alice", now=scene.clock.now()))
+        await scene.run()
+        assert scene.done[1:] == [("fake.restart", "api")]

@@ -120,6 +120,8 @@ def _order(call: Call, name: str, verb: str, given: Mapping[str, str], *, reason
         return
     say.line(f"{made.id}: {made.title}")
     say.note(f"devops-agent show {made.id} tells what comes of it, `why {made.id}` what the guard said")
+    if verb.rpartition(".")[2] == "stop":
+        say.note(f"it stays stopped, for it is paused, too; `devops-agent resume {made.target}` ends that")
 
 
 def _action(verb: str, target: Target, actions: Mapping[str, Action]) -> Action:

@@ -159,7 +159,10 @@ def guide(rows: Rows, id_: str, *, runbook: str, by: str, comment: str, now: dat
 def order(  # noqa: PLR0913 — an order has these parts
     rows: Rows, *, target: str, step: Step, reason: str, by: str, now: datetime, version: str
 ) -> Incident:
-    """Open an incident whose plan is the one step that a person ordered; guard, journal and proof apply as ever."""
+    """Open an incident whose plan is the one step that a person ordered; guard, journal and proof apply as ever.
+
+    The order to stop something pauses it, too: else it would be found down, and healed.
+    """
     incident = incidents.open_(
         rows,
         target=target,
@@ -174,6 +177,8 @@ def order(  # noqa: PLR0913 — an order has these parts
         rows, "ordered", f"{by} ordered {step.action} on {target}: {reason}", at=now, incident=incident.id,
         target=target, actor=by, action=step.action,
     )  # fmt: skip
+    if step.action.endswith(".stop"):
+        pause(rows, target=target, reason=f"stopped by order, {incident.id}: {reason}", by=by, ends_at=None, now=now)
     runs.enqueue(rows, RUNS, "respond", key=incident.id, lock=target, now=now, version=version)
     return incident
 
