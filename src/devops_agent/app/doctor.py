@@ -300,7 +300,7 @@ async def _inventory(parts: Parts, name: str) -> Finding:
             found = await parts.inventories[name].discover()
     except (PluginError, TimeoutError) as error:
         return _fail(name, _said(error), f"start it, or give this user the right to ask it (plugins.{name})")
-    return _ok(name, f"answers: {len(found)} containers")
+    return _ok(name, f"answers, {len(found)} container{'s' * (len(found) != 1)}")
 
 
 async def _seen(parts: Parts, target: Target) -> Finding | None:
