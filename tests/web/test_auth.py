@@ -246,3 +246,21 @@ async def test_a_token_named_like_a_link_takes_its_sessions_along(web: Running) 
     await web.store.write(lambda rows: tokens.revoke(rows, name, now=web.clock.now()), tell=("tokens",))
     web.clock.ahead += timedelta(seconds=6)
     assert (await web.get("/targets", scope="", headers=browser)).status == 303
+
+
+@pytest.mark.parametrize(
+    "referer", ["http://127.0.0.1//evil.example/x", "http://127.0.0.1/\\\\evil.example", "http://["]
+)
+async def test_a_form_leads_back_to_no_other_site(web: Running, referer: str) -> None:
+    browser = await web.log_in()
+    form = {"form_key": await form_key(web, browser), "reason": "why"}
+    answer = await web.post("/pause", data=form, headers={**browser, "Referer": referer}, scope="")
+    assert (answer.status, answer.headers["Location"]) == (303, "/")
+
+
+async def test_another_site_cannot_log_a_browser_in(web: Running) -> None:
+    answer = await web.post(
+        "/login", data={"token": SECRETS["read"]}, headers={"Sec-Fetch-Site": "cross-site"}, scope=""
+    )
+    assert answer.status == 403
+    assert "Set-Cookie" not in answer.headers

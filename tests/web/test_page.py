@@ -21,7 +21,7 @@ PAGES = (
     "/", "/incidents", "/incidents?status=escalated", "/incidents/INC-1", "/incidents/INC-2", "/incidents/INC-3",
     "/targets", "/targets/search", "/silences", "/runbooks", "/audit", "/audit?verify=1", "/login", "/docs",
 )  # fmt: skip
-HOSTILE = """<script>alert(1)</script><img src=x onerror=alert(1)>"'{{7*7}}</title>&amp;javascript:"""
+HOSTILE = """<script>alert(1)</script><img src=x onerror=alert(1)>"'{{7777*7}}</title>&amp;javascript:"""
 VOID = {"meta", "link", "input", "br", "img", "rect", "path"}
 
 
@@ -112,7 +112,7 @@ async def test_hostile_texts_stay_texts_everywhere(web: Running) -> None:
         scripts = [attributes.get("src") or "" for tag, attributes in tags if tag == "script"]
         assert all(source.startswith("/static/") for source in scripts), path
         assert not [a for _, a in tags if (a.get("href") or "").startswith("javascript")], path
-        assert "49" not in re.findall(r"\{\{7\*7\}\}|\b49\b", text), path
+        assert "54439" not in text, path
 
 
 async def test_what_waits_for_a_person_can_be_answered_on_the_page(full: Running) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
@@ -16,7 +16,7 @@ from devops_agent.web.api.overview import order_restart
 from devops_agent.web.asking import DeskOf, Once
 from devops_agent.web.auth import COOKIE
 from devops_agent.web.bodies import MAX_HOURS
-from devops_agent.web.page import let_in
+from devops_agent.web.page import back, let_in
 from devops_agent.web.problem import ProblemError
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ _FIELDS = 20
 @router.post("/login")
 async def log_in(request: Request, desk: DeskOf) -> Response:
     """Begin a session."""
+    if request.headers.get("sec-fetch-site") == "cross-site":
+        raise ProblemError(403, "another site sent this form; log in on the page itself")
     form = await _read(request)
     return await let_in(request, desk, form.get("token", "").strip(), next_=form.get("next", "/"))
 
@@ -180,8 +182,7 @@ async def _do(
         raise ProblemError(403, f"{viewer.name} may only read.")
     once = Once(viewer.token, request.url.path)
     done = await desk.command(lambda rows: work(rows, form, viewer.by), once=once)
-    back = urlsplit(request.headers.get("referer", "")).path or "/"
-    return RedirectResponse(onward.format(done) if onward else back, status_code=303)
+    return RedirectResponse(onward.format(done) if onward else back(request), status_code=303)
 
 
 async def _read(request: Request) -> dict[str, str]:

@@ -71,7 +71,7 @@ def problem(request: Request, told: ProblemError) -> Response:
         code=told.status,
         title=HTTPStatus(told.status).phrase,
         detail=told.detail,
-        back=_back(request),
+        back=back(request),
         viewer=None,
         version=request.app.version,
         here="",
@@ -84,9 +84,12 @@ def _here(request: Request) -> str:
     return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 
-def _back(request: Request) -> str:
+def back(request: Request) -> str:
     """Return the page that a form was on, never another site."""
-    return urlsplit(request.headers.get("referer", "")).path or "/"
+    try:
+        return _safe(urlsplit(request.headers.get("referer", "")).path)
+    except ValueError:
+        return "/"
 
 
 async def show(request: Request, desk: Desk, name: str, read: Callable[[Rows, datetime], dict[str, Any]]) -> Response:
