@@ -1,6 +1,6 @@
 """What plugins offer and what the engine asks of the world: Protocols, nothing else."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -8,7 +8,9 @@ from devops_agent.model.action import Action, Effect, Result, Step
 from devops_agent.model.alert import Alert, Delivery
 from devops_agent.model.evidence import Evidence, State
 from devops_agent.model.identity import Identity, Protected
+from devops_agent.model.reasoning import Budget, Completion, Prompt, ReadTool
 from devops_agent.model.target import Target
+from devops_agent.model.telemetry import Change, Figures, Lines
 
 
 class Receiver(Protocol):
@@ -106,6 +108,75 @@ class Guardian(Protocol):
 
     def refuse(self, identity: Identity) -> None:
         """Raise Untouchable when `identity` is or would touch something protected."""
+
+
+class Metrics(Protocol):
+    """Asks a metrics store; all times aware, UTC."""
+
+    async def query(self, expression: str, *, at: datetime) -> Figures:
+        """Return the value of each series at one moment.
+
+        Raises:
+            PluginError: it cannot be reached, or refuses the query; the message says which.
+
+        """
+
+    async def query_range(self, expression: str, *, begin: datetime, end: datetime, step: timedelta) -> Figures:
+        """Return each series over a window; `step` is widened where it would ask for too many points.
+
+        Raises:
+            PluginError: as in `query`.
+
+        """
+
+    async def readings(self, target: Target, *, begin: datetime, end: datetime, step: timedelta) -> list[Figures]:
+        """Return the standard readings of `target` that there are: request rate, error share, latency, availability.
+
+        Raises:
+            PluginError: as in `query`.
+
+        """
+
+    async def discover(self, target: Target, *, begin: datetime, end: datetime, limit: int = 50) -> list[str]:
+        """Return selectors of the series that carry the target's labels, at most `limit`.
+
+        Raises:
+            PluginError: as in `query`.
+
+        """
+
+
+class Logs(Protocol):
+    """Asks a store of logs; all times aware, UTC."""
+
+    async def lines(
+        self, target: Target, *, begin: datetime, end: datetime, limit: int = 5_000, errors_only: bool = False
+    ) -> Lines:
+        """Return the target's lines of a window, oldest first; the newest are kept when there are more than `limit`.
+
+        Raises:
+            PluginError: it cannot be reached, knows no logs of this target, or refuses the query.
+
+        """
+
+
+class ChangeSource(Protocol):
+    """Knows what was changed."""
+
+    async def changes(self, target: Target, *, begin: datetime, end: datetime) -> list[Change]:
+        """Return what was done to `target` in a window, oldest first.
+
+        Raises:
+            PluginError: it cannot be reached.
+
+        """
+
+
+class Reasoner(Protocol):
+    """A model as adviser: it sees quarantined evidence and returns an answer by a schema; it holds no actuator."""
+
+    async def complete(self, prompt: Prompt, *, tools: Sequence[ReadTool], budget: Budget) -> Completion:
+        """Return its answer; whatever goes wrong on its side is told in `Completion.ended`, never raised."""
 
 
 class Clock(Protocol):

@@ -15,6 +15,14 @@ class Hypothesis(Fact, kw_only=True):
     """0 to 1."""
     evidence: tuple[str, ...] = ()
     """Ids of the evidence that it rests on."""
+    component: str = ""
+    """Where the cause lies; empty: in the target itself."""
+    refuted_by: str = ""
+    """What would show that it is wrong."""
+    source: str = "rules"
+    """Who says so: `rules`, or the model's name."""
+    runbook: str = ""
+    """The existing runbook that is suggested for it; a suggestion only."""
 
 
 class Diagnosis(Fact, kw_only=True):

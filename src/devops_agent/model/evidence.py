@@ -12,6 +12,8 @@ class Evidence(Fact, kw_only=True):
     """Given by the store when it is kept with an incident (`EV-12`); empty before."""
     source: str
     """The plugin that saw it."""
+    target: str = ""
+    """Whom it is about; empty: the incident's own target."""
     name: str
     """What was looked at: `health`, `memory_percent`, `latency_ms`, `tcp`, `dns`, `state`."""
     query: str = ""
@@ -20,8 +22,21 @@ class Evidence(Fact, kw_only=True):
     unit: str = ""
     at: datetime
     window: timedelta | None = None
+    as_of: datetime | None = None
+    """Time of the newest data in it, when that is older than `at`."""
+    partial: bool = False
+    """Whether a limit or a fault at the source left something out."""
+    points: tuple[tuple[float, float], ...] = ()
+    """For a plot: (seconds since 1970, value), some tens at most."""
+    details: dict[str, str | int | float | bool] = {}
+    """What a rule reads beside the value: a trace's `exception`, `file`, `line`; a template's `count`, `growth`."""
     says: str = ""
     """One sentence for people."""
+
+    @property
+    def age(self) -> timedelta:
+        """How old the data was when it was looked at."""
+        return self.at - (self.as_of or self.at)
 
 
 class State(Fact, kw_only=True):
