@@ -140,6 +140,55 @@ class Alerting(Fact, kw_only=True):
     """Patterns of alert names that are about the agent itself: told to people, never acted on."""
 
 
+class Model(Fact, kw_only=True):
+    """A language model as adviser. It reads masked evidence and names causes; it never chooses what is done."""
+
+    name: str = ""
+    """`openai:gpt-4o-mini`, `anthropic:…`, `ollama:…`; empty: none is asked."""
+    base_url: str = ""
+    """Where the model is asked, when not at its maker's: any OpenAI-compatible server."""
+    key_file: str = ""
+    """File that holds the API key."""
+    turns: int = 6
+    """Answers that it may give on one incident, calls of tools included."""
+    tokens: int = 20_000
+    """Tokens, in and out, for one incident."""
+    timeout: timedelta = timedelta(seconds=60)
+    """How long it may take on one incident in all."""
+    dollars: float = 0.10
+    """Money for one incident."""
+    dollars_per_day: float = 2.0
+    """Money for one day, UTC."""
+    tokens_per_day: int = 500_000
+    """Tokens for one day, UTC."""
+    input_price: float = 0.0
+    """Dollars for a million tokens that it reads."""
+    output_price: float = 0.0
+    """Dollars for a million tokens that it writes."""
+    cache: timedelta = timedelta(minutes=10)
+    """How long the answer to the very same question is used again."""
+
+
+class Investigation(Fact, kw_only=True):
+    """The closer look at an incident: logs, metrics, changes, causes; in a worker process."""
+
+    enabled: bool = True
+    """Off: incidents are judged by the quick look alone."""
+    patience: timedelta = timedelta(seconds=20)
+    """How long a response that the quick look leaves unsure waits for the closer one."""
+    window: timedelta = timedelta(minutes=15)
+    """How far back before the incident logs and metrics are looked at."""
+    baseline: timedelta = timedelta(hours=1)
+    """The window before that, which they are compared with."""
+    log_lines: int = 20_000
+    """Lines read from one target, the newest."""
+    start_worker: bool = True
+    """Start a worker process when there is work. Off: `devops-agent worker` runs elsewhere."""
+    idle: timedelta = timedelta(seconds=60)
+    """How long a worker process that the agent started waits for more work before it ends."""
+    model: Model = Model()
+
+
 class Maintenance(Fact, kw_only=True):
     """A window in which nothing is done and nobody is told."""
 
@@ -180,6 +229,7 @@ class Settings(Fact, kw_only=True):
     guard: Guard = Guard()
     alerting: Alerting = Alerting()
     watchdog: Watchdog = Watchdog()
+    investigation: Investigation = Investigation()
     maintenance: tuple[Maintenance, ...] = ()
     """Windows that recur."""
     runbooks: tuple[str, ...] = ()

@@ -13,8 +13,10 @@ from devops_agent.config.settings import (
     Alerting,
     Breaker,
     Guard,
+    Investigation,
     Log,
     Maintenance,
+    Model,
     Polling,
     Settings,
     Strikes,
@@ -227,6 +229,31 @@ SHAPES: Mapping[type, Shape] = {
     Breaker: Shape(rules={"failures": _ONE_OR_MORE, "open_for": _POSITIVE}),
     Watchdog: Shape(rules={"within": Range(low=_SECOND)}),
     Alerting: Shape(rules={"group_window": Range(low=timedelta()), "stale_after": _POSITIVE}),
+    Investigation: Shape(
+        rules={
+            "patience": Range(low=timedelta()),
+            "window": _POSITIVE,
+            "baseline": _POSITIVE,
+            "log_lines": Range(low=100, high=1_000_000),
+            "idle": Range(low=_SECOND),
+        }
+    ),
+    Model: Shape(
+        rules={
+            "name": Form(pattern=r"|[a-z_]+:\S+", example="openai:gpt-4o-mini"),
+            "base_url": Form(pattern=r"|https?://[^\s/]+\S*", example="http://127.0.0.1:11434/v1"),
+            "key_file": FilePath(),
+            "turns": _ONE_OR_MORE,
+            "tokens": _ONE_OR_MORE,
+            "timeout": _POSITIVE,
+            "dollars": Range(),
+            "dollars_per_day": Range(),
+            "tokens_per_day": Range(low=0),
+            "input_price": Range(),
+            "output_price": Range(),
+            "cache": Range(low=timedelta()),
+        }
+    ),
     Maintenance: Shape(
         rules={"cron": CronForm(), "lasts": Range(low=timedelta(), high=timedelta(days=31), above=True)},
         required=frozenset({"cron"}),
