@@ -1,4 +1,4 @@
-"""Working fakes for the tests of plugins and engine, and the contract that every actuator passes.
+"""Working fakes for the tests of plugins and engine, and the contracts that real plugins pass, too.
 
 The fakes share one `FakeWorld`: what `FakeActuator` changes, `FakeProbe` sees. Nothing here needs pytest.
 """
@@ -8,20 +8,28 @@ from devops_agent.kit.testing.clock import START, FakeClock
 from devops_agent.kit.testing.contract import ActuatorContract
 from devops_agent.kit.testing.handed import OpenGuardian, StrictGuardian, tools
 from devops_agent.kit.testing.senses import FakeInventory, FakeProbe, FakeWatcher
+from devops_agent.kit.testing.telemetry import FakeChanges, FakeLogs, FakeMetrics
+from devops_agent.kit.testing.telemetry_contract import ChangesContract, LogsContract, MetricsContract
 from devops_agent.kit.testing.world import Done, FakeService, FakeWorld
 
 __all__ = [
     "START",
     "ActuatorContract",
+    "ChangesContract",
     "Done",
     "FakeActuator",
+    "FakeChanges",
     "FakeClock",
     "FakeInventory",
+    "FakeLogs",
+    "FakeMetrics",
     "FakeProbe",
     "FakeService",
     "FakeWatcher",
     "FakeWorld",
     "Killed",
+    "LogsContract",
+    "MetricsContract",
     "OpenGuardian",
     "StrictGuardian",
     "Trouble",

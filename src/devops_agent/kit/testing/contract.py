@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from devops_agent.kit.testing.handed import OpenGuardian, StrictGuardian
+from devops_agent.kit.testing.must import must as _must
 from devops_agent.model.action import Effect, Result, Step
 from devops_agent.model.evidence import State
 from devops_agent.model.identity import Identity, Protected
@@ -125,8 +126,3 @@ async def _refused(actuator: Actuator, step: Step, target: Target) -> None:
         _must(not error.retryable, "trying again would not help")
     else:
         raise AssertionError(f"a protected thing was touched: {result}")
-
-
-def _must(holds: bool, rule: str) -> None:  # noqa: FBT001 — it reads as a sentence
-    if not holds:
-        raise AssertionError(rule)
