@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from devops_agent.model.alert import Alert
     from devops_agent.model.incident import Incident
+    from devops_agent.model.insight import Insight
     from devops_agent.model.view import View
 
 _SEEN_BY_US = frozenset(
@@ -31,6 +32,16 @@ _READING = {
 """Claims about a reading: only that reading, seen in band, refutes them."""
 
 
+_PLAIN = frozenset(
+    {"down", "out_of_memory", "unhealthy", "memory_pressure", "disk_filling", "log_growth", "certificate_expiry"}
+)
+"""What is seen with one look and mended in one way: a closer look could only delay that."""
+_ELSEWHERE = 0.6
+"""How sure a closer look has to be of a cause in another component."""
+_UNPROVEN = 0.45
+"""How sure an alert's word alone makes us when those who could bear it out know nothing: not sure enough to act."""
+
+
 class History(Fact, kw_only=True):
     """What happened to the target lately."""
 
@@ -40,19 +51,39 @@ class History(Fact, kw_only=True):
     """How many of those mean that healing does not last."""
 
 
+def sure(incident: Incident, *, alerts: Sequence[Alert], view: View, ailing_parents: Sequence[str]) -> bool:
+    """Whether the quick look is enough to go by."""
+    if view.starting or view.network or ailing_parents or refuted(_claimed(incident, alerts), view):
+        return True
+    return any(condition.kind in _PLAIN for condition in view.conditions)
+
+
 def diagnose(
-    incident: Incident, *, alerts: Sequence[Alert], view: View, ailing_parents: Sequence[str], history: History
+    incident: Incident,
+    *,
+    alerts: Sequence[Alert],
+    view: View,
+    ailing_parents: Sequence[str],
+    history: History,
+    insight: Insight | None = None,
 ) -> Diagnosis:
-    """Return the ranked hypotheses; pure, so that it can be replayed."""
+    """Return the ranked hypotheses; pure, so that it can be replayed.
+
+    Of an insight only what the rules found counts; what a model advised is for people.
+    """
     claimed = _claimed(incident, alerts)
     if refuted(claimed, view):
         return _diagnosis(incident, (_healthy(view),), well=True)
+    if insight is not None and insight.well and not view.conditions and not view.starting and not view.network:
+        return _diagnosis(incident, (_false_alarm(insight),), well=True)
     if view.starting and not view.network and "crash_loop" not in claimed:
         starting = Hypothesis(kind=incident.kind, says="it is starting and has time left", confidence=0.9)
         return _diagnosis(incident, (starting,), starting=True)
     found = {h.kind: h for h in (*_from_claims(claimed, alerts), *_from_view(view))}
     if "unhealthy" in found and view.state is not None and view.state.running:
         found.pop("down", None)  # whatever an alert says: it is seen to run
+    if insight is not None:
+        found = _look_closer(found, insight, view=view)
     if "unreachable" in found and view.network:
         found = {"unreachable": found["unreachable"]}
     elif ailing_parents and found.keys() & {"unhealthy", "high_latency", "high_error_rate", "down"}:
@@ -112,6 +143,46 @@ def _from_view(view: View) -> list[Hypothesis]:
         )
         for condition in view.conditions
     ]
+
+
+def _look_closer(found: dict[str, Hypothesis], insight: Insight, *, view: View) -> dict[str, Hypothesis]:
+    """Add what a closer look found, and doubt what it could not bear out."""
+    seen = {condition.kind for condition in view.conditions}
+    here = {h.kind: h for h in reversed(insight.hypotheses) if not h.component}
+    merged = {
+        kind: _joined(h, here[kind]) if kind in here else _doubted(h, insight) if kind not in seen else h
+        for kind, h in found.items()
+    }
+    merged |= {kind: h for kind, h in here.items() if kind not in merged and h.confidence >= _ELSEWHERE}
+    elsewhere = next((h for h in insight.hypotheses if h.component and h.confidence >= _ELSEWHERE), None)
+    if elsewhere is not None and not any(condition.at_once for condition in view.conditions):
+        says = f"{elsewhere.component}, which it depends on, {FAULTS[elsewhere.kind].says}: {elsewhere.says}"
+        merged["dependency_down"] = elsewhere.with_(kind="dependency_down", says=says)
+    return merged
+
+
+def _joined(quick: Hypothesis, closer: Hypothesis) -> Hypothesis:
+    return quick.with_(
+        says=quick.says if closer.says in quick.says else f"{quick.says}: {closer.says}",
+        confidence=max(quick.confidence, closer.confidence),
+        evidence=tuple(dict.fromkeys((*closer.evidence, *quick.evidence))),
+        refuted_by=closer.refuted_by,
+    )
+
+
+def _doubted(said: Hypothesis, insight: Insight) -> Hypothesis:
+    if insight.enough or said.confidence <= _UNPROVEN:
+        return said
+    return said.with_(says=f"{said.says}; not enough evidence bears it out", confidence=_UNPROVEN)
+
+
+def _false_alarm(insight: Insight) -> Hypothesis:
+    return Hypothesis(
+        kind="unknown",
+        says=f"a false alarm: {insight.says}",
+        confidence=0.9,
+        evidence=tuple(dict.fromkeys(id_ for h in insight.hypotheses for id_ in h.evidence))[:5],
+    )
 
 
 def _weight(hypothesis: Hypothesis) -> tuple[bool, int, float]:

@@ -1,21 +1,32 @@
-"""Investigate: look at the target, keep what was seen with the incident."""
+"""Investigate: look at the target, keep what was seen with the incident, ask for a closer look at its causes."""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from devops_agent.model.fact import Fact
 from devops_agent.model.sighting import Health
 from devops_agent.model.view import View
 from devops_agent.store import evidence as kept
+from devops_agent.store import insights, runs
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from devops_agent.config.settings import Investigation
+    from devops_agent.model.incident import Incident
     from devops_agent.model.target import Target
     from devops_agent.store.rows import Rows
+
+QUEUE = "investigate"
+"""The queue of closer looks; a worker process takes them."""
+JOB = "investigate"
+_FRESH = timedelta(minutes=10)
+"""How long a closer look counts, unless something was tried since."""
+_UNHURRIED = timedelta(seconds=15)
+"""A closer look that nobody waits for leaves the machine to the repair first."""
 
 
 class Findings(Fact, kw_only=True):
@@ -24,6 +35,8 @@ class Findings(Fact, kw_only=True):
     view: View
     ailing_parents: tuple[str, ...] = ()
     """What the target depends on and is not well, or has only just been started: its users need a moment too."""
+    wait_until: datetime | None = None
+    """Until when the response waits for a closer look; None: it goes on at once."""
 
 
 _AILING = (Health.DOWN, Health.UNREACHABLE, Health.STARTING)
@@ -51,3 +64,19 @@ def keep(rows: Rows, incident: str, findings: Findings) -> Findings:
     """Write the evidence; return the findings with the ids by which it can be cited."""
     seen = kept.keep(rows, incident, findings.view.evidence)
     return findings.with_(view=findings.view.with_(evidence=tuple(seen)))
+
+
+def ask(
+    rows: Rows, incident: Incident, *, sure: bool, settings: Investigation, version: str, now: datetime
+) -> datetime | None:
+    """Have a closer look made, unless a fresh one is there or under way; return until when to wait for it.
+
+    When the quick look is `sure`, healing does not wait, and the closer look begins a little later.
+    """
+    if insights.ask(rows, incident.id, attempts=incident.attempts, now=now, fresh=_FRESH):
+        due = now + _UNHURRIED if sure else now
+        runs.enqueue(rows, QUEUE, JOB, key=incident.id, now=now, not_before=due, version=version)
+    elif not sure:  # it may have been put off; now somebody waits
+        runs.wake(rows, QUEUE, incident.id, now=now)
+    asked = insights.asked_at(rows, incident.id)
+    return None if sure or asked is None else asked + settings.patience

@@ -32,7 +32,8 @@ async def respond(run: Run, site: Site) -> Again | None:  # noqa: C901, PLR0911 
     if turn.target is None:
         return await turn.escalate(*stranger(turn.incident))
     findings = await turn.investigate(turn.target)
-    diagnosis = await turn.diagnose(findings)
+    insight = await turn.understand(findings)
+    diagnosis = await turn.diagnose(findings, insight)
     if diagnosis.well:
         return await turn.stand_down(diagnosis)
     if diagnosis.starting:

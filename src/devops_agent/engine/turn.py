@@ -18,7 +18,7 @@ from devops_agent.model.fact import from_json
 from devops_agent.model.incident import Category, Complexity, Incident, Status
 from devops_agent.model.runbook import Plan
 from devops_agent.model.target import Target
-from devops_agent.store import alerts, approvals, attempts, events, incidents
+from devops_agent.store import alerts, approvals, attempts, events, incidents, insights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from devops_agent.engine.investigate import Findings
     from devops_agent.engine.site import Site
+    from devops_agent.model.insight import Insight
     from devops_agent.model.view import View
     from devops_agent.store.rows import Rows
 
@@ -91,18 +92,44 @@ class Turn:
             return await investigate.look_into(target, look=self.site.eyes.look, ancestors=ancestors)
 
         findings = await self.run.note("look", look, kind=investigate.Findings)
+
+        def keep(rows: Rows) -> Findings:
+            kept = investigate.keep(rows, self.incident.id, findings)
+            return kept.with_(wait_until=self._look_closer(rows, findings))
+
         return await self.run.record(
-            "keep evidence",
-            lambda rows: investigate.keep(rows, self.incident.id, findings),
-            kind=investigate.Findings,
-        )
+            "keep evidence", keep, kind=investigate.Findings, tell=(investigate.QUEUE,)
+        )  # fmt: skip
+
+    def _look_closer(self, rows: Rows, findings: Findings) -> datetime | None:
+        """Have a closer look made; return until when to wait for it, None when the quick look is enough."""
+        settings = self.site.settings().investigation
+        if not settings.enabled or self.incident.ordered_json or self.incident.guided:
+            return None
+        firing = firing_on(rows, self.incident, directory=self.site.ground().directory)
+        sure = classify.sure(self.incident, alerts=firing, view=findings.view, ailing_parents=findings.ailing_parents)
+        now = self.site.clock.now()
+        return investigate.ask(rows, self.incident, sure=sure, settings=settings, version=self.site.version, now=now)
+
+    async def understand(self, findings: Findings) -> Insight | None:
+        """Return what a closer look found; waited for only where the quick one leaves us unsure, and only so long.
+
+        Whoever is slow there (logs, metrics, a model) delays nothing that is plain to see.
+        """
+        insight = await self.site.store.read(lambda rows: insights.get(rows, self.incident.id))
+        if insight is None and findings.wait_until is not None:
+            if self.site.clock.now() < findings.wait_until:
+                await self.run.park(until=findings.wait_until, waits_on="a closer look")
+            says = "the closer look did not come in time: judged by the quick one"
+            await self.run.record("go on", lambda rows: self._tell_news(rows, "late", says), kind=type(None))
+        return insight
 
     def expects_parent(self, diagnosis: Diagnosis, findings: Findings) -> bool:
         """Whether the cause lies in something that this depends on, whose incident should be opened any moment."""
         young = self.site.clock.now() - self.incident.changed_at < _PARENT_SHOWS_WITHIN
         return diagnosis.kind == "dependency_down" and bool(findings.ailing_parents) and young
 
-    async def diagnose(self, findings: Findings) -> Diagnosis:
+    async def diagnose(self, findings: Findings, insight: Insight | None) -> Diagnosis:
         """Say what is wrong and how sure that is, and tell it."""
         if self.incident.ordered_json:
             ordered = Hypothesis(kind="order", says=self.incident.title, confidence=1.0)
@@ -124,6 +151,7 @@ class Turn:
                 view=findings.view,
                 ailing_parents=findings.ailing_parents,
                 history=classify.History(healed=healed, many=strikes.count),
+                insight=insight,
             )
             self._tell_news(rows, "diagnosis", f"{found.kind}: {found.says} ({found.confidence:.0%} sure)", found=found)
             if self._current(rows):

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING
 
 from devops_agent.engine.commands import RUNS
 from devops_agent.model.alert import AlertStatus
-from devops_agent.store import alerts, approvals, attempts, controls, events, evidence, incidents, outbox, runs
+from devops_agent.store import (
+    alerts,
+    approvals,
+    attempts,
+    controls,
+    events,
+    evidence,
+    incidents,
+    insights,
+    outbox,
+    runs,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -23,7 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("devops_agent.janitor")
 
 KEEP = timedelta(days=30)
-"""How long resolved alerts, evidence, notices, plans that were not carried out and the journals of finished runs are
+"""How long resolved alerts, evidence, judgements, notices, plans that were not carried out and the journals of finished runs are
 kept; incidents, what was done, and the timeline are kept for ever."""
 _KEEP_ROUNDS = timedelta(days=1)
 """The same for journals of rounds after which a response only went on waiting: there may be one every few seconds."""
@@ -62,6 +73,8 @@ class Janitor:
                 "alerts": alerts.forget(rows, resolved_before=old),
                 "runs": runs.forget(rows, finished_before=old, rounds_before=now - _KEEP_ROUNDS),
                 "evidence": evidence.forget(rows, seen_before=old),
+                "insights": insights.forget(rows, asked_before=old),
+                "judgements": judgements.forget(rows, judged_before=old),
                 "notices": outbox.forget(rows, created_before=old),
                 "attempts": attempts.forget_undone(rows, decided_before=old),
             }

@@ -83,6 +83,22 @@ FAULTS: dict[str, Fault] = {
             rank=50,
         ),
         Fault(
+            kind="bad_release",
+            says="is in trouble since it was changed",
+            category=Category.ERRORS,
+            complexity=Complexity.COMPLEX,
+            severity=Severity.WARNING,
+            rank=55,
+        ),
+        Fault(
+            kind="code_error",
+            says="raises exceptions in its code",
+            category=Category.ERRORS,
+            complexity=Complexity.COMPLEX,
+            severity=Severity.WARNING,
+            rank=48,
+        ),
+        Fault(
             kind="memory_pressure",
             says="uses too much memory",
             category=Category.RESOURCES,
