@@ -1,0 +1,35 @@
+"""Predictions: what was said to be wrong with a target, how sure that was, and whether it turned out right."""
+
+from datetime import datetime
+
+from devops_agent.model.fact import Fact
+
+UNKNOWN, RIGHT, WRONG = "unknown", "right", "wrong"
+"""Verdicts on a prediction."""
+OUTCOME, PERSON, DRILL = "outcome", "person", "drill"
+"""Who judged: what came of acting on it, a person's word, or a drill that knows the cause because it made it."""
+PERSON_WEIGHT = 2.0
+"""What a person's word weighs against a verdict that the outcome lets us infer."""
+WELL = "well"
+"""The prediction that nothing is wrong."""
+
+
+class Prediction(Fact, kw_only=True):
+    """The likeliest hypothesis of one source in an incident."""
+
+    incident: str
+    target: str
+    source: str
+    """`rules`, or the model's name."""
+    kind: str
+    """Fault class, or `well`."""
+    component: str = ""
+    version: str = ""
+    """The target's image when it was known, else the agent's version."""
+    seen: bool = False
+    """Whether something was seen to be wrong, not only said by an alert."""
+    raw: float
+    published: float
+    at: datetime
+    verdict: str = UNKNOWN
+    judged_by: str = ""

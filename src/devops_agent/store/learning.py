@@ -1,0 +1,258 @@
+"""What is learnt from, as rows: plans and what came of them, waits, predictions and whether they were right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from devops_agent.model.attempt import Outcome
+from devops_agent.model.calibration import Calibration, Counted, Judged, fit_counts, part_of
+from devops_agent.model.learning import MENDED, Tried, Waited
+from devops_agent.model.prediction import OUTCOME, PERSON, PERSON_WEIGHT, RIGHT, WRONG, Prediction
+from devops_agent.store.rows import Row, Rows, from_us, maybe_time, to_us
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+_TRIAL = "attempt, incident, target, kind, runbook, actions, version, outcome, relapsed, word, word_at, at"
+_PREDICTION = "incident, source, kind, component, target, version, seen, raw, published, at, verdict, judged_by"
+_MANY = 2_000
+"""Of one fault class only the newest trials are weighed, so that a choice takes milliseconds after years."""
+
+
+def keep_trial(rows: Rows, attempt: str, tried: Tried) -> None:
+    """Write what came of a plan; the same attempt again replaces the outcome, and leaves a person's word."""
+    rows.run(
+        f"INSERT INTO trials ({_TRIAL}) VALUES (:attempt, :incident, :target, :kind, :runbook, :actions, :version,"
+        " :outcome, 0, '', NULL, :at) ON CONFLICT (attempt) DO UPDATE SET outcome = excluded.outcome, at = excluded.at",
+        attempt=attempt,
+        incident=tried.incident,
+        target=tried.target,
+        kind=tried.kind,
+        runbook=tried.runbook,
+        actions=" ".join(tried.actions),
+        version=tried.version,
+        outcome=tried.outcome.value,
+        at=to_us(tried.at),
+    )
+
+
+def relapse(rows: Rows, incident: str) -> None:
+    """Note that the trouble of an incident came back at once: what had healed it, or waiting, did not last."""
+    rows.run("UPDATE trials SET relapsed = 1 WHERE incident = :incident AND outcome = 'healed'", incident=incident)
+    rows.run("UPDATE waits SET recovered = 0 WHERE incident = :incident", incident=incident)
+    rows.run(
+        "UPDATE predictions SET verdict = 'unknown', judged_by = '' WHERE incident = :incident AND judged_by = :by",
+        incident=incident,
+        by=OUTCOME,
+    )
+
+
+def say_of_trial(rows: Rows, incident: str, *, word: str, now: datetime) -> str:
+    """Write a person's word on the last plan that was carried out for an incident; return its attempt, or nothing."""
+    row = rows.one(
+        "SELECT attempt FROM trials WHERE incident = :incident ORDER BY at DESC, length(attempt) DESC, attempt DESC"
+        " LIMIT 1",
+        incident=incident,
+    )
+    if row is None:
+        return ""
+    rows.run(
+        "UPDATE trials SET word = :word, word_at = :now WHERE attempt = :attempt",
+        word=word,
+        now=to_us(now),
+        attempt=row["attempt"],
+    )
+    return str(row["attempt"])
+
+
+def of_kind(rows: Rows, kind: str, *, since: datetime) -> list[Tried]:
+    """Return the newest trials against a fault class, on any target, newest first."""
+    return [
+        _tried(row)
+        for row in rows.all(
+            f"SELECT {_TRIAL} FROM trials WHERE kind = :kind AND at >= :since ORDER BY at DESC LIMIT :many",
+            kind=kind,
+            since=to_us(since),
+            many=_MANY,
+        )
+    ]
+
+
+def of_target(rows: Rows, target: str, kind: str, *, since: datetime) -> list[Tried]:
+    """Return the trials against a fault class on a target, oldest first; the newest when there are very many."""
+    found = rows.all(
+        f"SELECT {_TRIAL} FROM trials WHERE target = :target AND kind = :kind AND at >= :since"
+        " ORDER BY at DESC, attempt DESC LIMIT :many",
+        target=target,
+        kind=kind,
+        since=to_us(since),
+        many=_MANY,
+    )
+    return [_tried(row) for row in reversed(found)]
+
+
+def all_trials(rows: Rows, *, since: datetime, limit: int = 20_000) -> list[Tried]:
+    """Return all trials, oldest first; the newest when there are more."""
+    found = rows.all(
+        f"SELECT {_TRIAL} FROM trials WHERE at >= :since ORDER BY at DESC, attempt DESC LIMIT :limit",
+        since=to_us(since),
+        limit=limit,
+    )
+    return [_tried(row) for row in reversed(found)]
+
+
+def keep_wait(rows: Rows, incident: str, *, target: str, kind: str, recovered: bool, now: datetime) -> None:
+    """Write that trouble was left alone for as long as a plan may take, and whether it was over by then."""
+    rows.run(
+        "INSERT INTO waits (incident, target, kind, recovered, at) VALUES (:incident, :target, :kind, :recovered, :at)"
+        " ON CONFLICT (incident) DO UPDATE SET recovered = excluded.recovered, kind = excluded.kind, at = excluded.at",
+        incident=incident,
+        target=target,
+        kind=kind,
+        recovered=int(recovered),
+        at=to_us(now),
+    )
+
+
+def say_of_wait(rows: Rows, incident: str, *, word: str) -> bool:
+    """Take back that an incident's trouble was over by itself: a person mended it; False: nobody had said so."""
+    return word == MENDED and bool(rows.run("UPDATE waits SET recovered = 0 WHERE incident = :id", id=incident))
+
+
+def waited(rows: Rows, kind: str, *, target: str, since: datetime) -> Waited:
+    """Return how often trouble of a fault class was over by itself, here and elsewhere."""
+    counts = {True: (0, 0), False: (0, 0)}
+    for row in rows.all(
+        "SELECT CASE WHEN target = :target THEN 1 ELSE 0 END AS here, sum(recovered) AS over_, count(*) AS n FROM waits"
+        " WHERE kind = :kind AND at >= :since GROUP BY CASE WHEN target = :target THEN 1 ELSE 0 END",
+        target=target,
+        kind=kind,
+        since=to_us(since),
+    ):
+        counts[bool(row["here"])] = (int(row["over_"]), int(row["n"]))
+    return Waited(here=counts[True], elsewhere=counts[False])
+
+
+def predict(rows: Rows, made: Prediction) -> None:
+    """Write a prediction; the same incident, source and class again replaces it, unless it was judged by a person."""
+    rows.run(
+        f"INSERT INTO predictions ({_PREDICTION}, part) VALUES (:incident, :source, :kind, :component, :target,"
+        " :version, :seen, :raw, :published, :at, 'unknown', '', :part)"
+        " ON CONFLICT (incident, source, kind) DO UPDATE SET component = excluded.component, raw = excluded.raw,"
+        " published = excluded.published, part = excluded.part, at = excluded.at, version = excluded.version,"
+        " seen = CASE WHEN predictions.seen = 1 THEN 1 ELSE excluded.seen END WHERE predictions.judged_by <> :person",
+        incident=made.incident,
+        source=made.source,
+        kind=made.kind,
+        component=made.component,
+        target=made.target,
+        version=made.version,
+        seen=int(made.seen),
+        raw=made.raw,
+        published=made.published,
+        at=to_us(made.at),
+        part=part_of(made.raw),
+        person=PERSON,
+    )
+
+
+def judge(rows: Rows, incident: str, kind: str, *, right: bool, by: str = OUTCOME) -> int:
+    """Write whether an incident's predictions of one class were right; return how many.
+
+    What a person said is changed by a person only.
+    """
+    return rows.run(
+        "UPDATE predictions SET verdict = :verdict, judged_by = :by WHERE incident = :incident AND kind = :kind"
+        " AND (judged_by <> :person OR :by = :person)",
+        verdict=RIGHT if right else WRONG,
+        by=by,
+        incident=incident,
+        kind=kind,
+        person=PERSON,
+    )
+
+
+def predictions(rows: Rows, incident: str) -> list[Prediction]:
+    """Return an incident's predictions, the newest last."""
+    return [
+        _prediction(row)
+        for row in rows.all(
+            f"SELECT {_PREDICTION} FROM predictions WHERE incident = :incident ORDER BY at, source, kind",
+            incident=incident,
+        )
+    ]
+
+
+def judged(rows: Rows, *, since: datetime | None = None, limit: int = 5_000) -> list[Judged]:
+    """Return the newest predictions that were found right or wrong, oldest first."""
+    found = rows.all(
+        f"SELECT {_PREDICTION} FROM predictions WHERE verdict <> 'unknown' AND at >= :since"
+        " ORDER BY at DESC, incident LIMIT :limit",
+        since=to_us(since) if since else 0,
+        limit=limit,
+    )
+    return [_judged(_prediction(row)) for row in reversed(found)]
+
+
+def calibration(rows: Rows, *, since: datetime | None = None) -> Calibration:
+    """Return the maps from stated to published confidence that all judged predictions teach.
+
+    Only counts by part of the scale are read, so that it takes well under ten milliseconds after years.
+    """
+    counts: dict[str, dict[int, Counted]] = {}
+    for row in rows.all(
+        "SELECT source, part, sum(CASE WHEN judged_by = :person THEN :weight ELSE 1.0 END) AS claims,"
+        " sum(CASE WHEN verdict <> 'right' THEN 0.0 WHEN judged_by = :person THEN :weight ELSE 1.0 END) AS hits,"
+        " sum(CASE WHEN judged_by = :person THEN :weight * raw ELSE raw END) AS stated FROM predictions"
+        " WHERE verdict <> 'unknown' AND at >= :since GROUP BY source, part ORDER BY source, part",
+        person=PERSON,
+        weight=PERSON_WEIGHT,
+        since=to_us(since) if since else 0,
+    ):
+        counted = Counted(claims=float(row["claims"]), right=float(row["hits"]), raw=float(row["stated"]))
+        counts.setdefault(row["source"], {})[int(row["part"])] = counted
+    return fit_counts(counts)
+
+
+def _judged(one: Prediction) -> Judged:
+    return Judged(
+        target=one.target,
+        source=one.source,
+        raw=one.raw,
+        published=one.published,
+        right=one.verdict == RIGHT,
+        weight=PERSON_WEIGHT if one.judged_by == PERSON else 1.0,
+    )
+
+
+def _tried(row: Row) -> Tried:
+    return Tried(
+        at=from_us(row["at"]),
+        incident=row["incident"],
+        target=row["target"],
+        kind=row["kind"],
+        runbook=row["runbook"],
+        actions=tuple(row["actions"].split()),
+        version=row["version"],
+        outcome=Outcome(row["outcome"]),
+        relapsed=bool(row["relapsed"]),
+        word=row["word"],
+        word_at=maybe_time(row["word_at"]),
+    )
+
+
+def _prediction(row: Row) -> Prediction:
+    return Prediction(
+        incident=row["incident"],
+        source=row["source"],
+        kind=row["kind"],
+        component=row["component"],
+        target=row["target"],
+        version=row["version"],
+        seen=bool(row["seen"]),
+        raw=float(row["raw"]),
+        published=float(row["published"]),
+        at=from_us(row["at"]),
+        verdict=row["verdict"],
+        judged_by=row["judged_by"],
+    )
