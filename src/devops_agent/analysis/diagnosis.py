@@ -3,7 +3,7 @@
 Each rule reads evidence and gives weights of evidence in nats (I. J. Good, Probability and the Weighing of Evidence,
 1950): a weight of 1 makes a cause e times as likely against its opposite, a negative one refutes. A cause starts at
 even odds when an alert claims it, at one in six when none does; the sum of weights is its log-odds. Nothing here knows
-names of services or metrics. Pure: the same case gives the same judgement, so that it can be replayed.
+names of services or metrics. Pure: the same case gives the same conclusion, so that it can be replayed.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Case(Fact, kw_only=True):
     """From the ranking over series and graph."""
 
 
-class Judgement(Fact, kw_only=True):
+class Conclusion(Fact, kw_only=True):
     """What the evidence says."""
 
     hypotheses: tuple[Hypothesis, ...]
@@ -69,7 +69,7 @@ class Weight(NamedTuple):
     """What it adds for people; empty for what only refutes or supports."""
 
 
-def judge(case: Case) -> Judgement:
+def judge(case: Case) -> Conclusion:
     """Weigh all evidence of a case."""
     weights = [weight for rule in RULES for weight in rule(case)]
     known = {piece.id for piece in case.evidence if piece.id}
@@ -79,7 +79,7 @@ def judge(case: Case) -> Judgement:
     judged = {weight.kind for weight in cited if weight.component == case.target}
     enough = bool(likely) or bool(judged & set(case.claimed)) or _seen_from_two_sides(case)
     well = enough and not likely and all(_refuted(kind, ranked, case) for kind in case.claimed)
-    return Judgement(
+    return Conclusion(
         hypotheses=tuple(h for h in ranked if h.confidence >= _UNLIKELY),
         well=well,
         enough=enough,
@@ -122,8 +122,16 @@ def _explain_away(case: Case, found: list[Hypothesis]) -> list[Hypothesis]:
             for h in found
         ]
     depth = {name: len(_reach(name, case.depends_on)) for name in (h.component for h in found)}
-    # Among what is in trouble the one that depends on least of the rest goes first.
-    return sorted(found, key=lambda h: (-round(h.confidence, 1), depth[h.component], -FAULTS[h.kind].rank, h.kind))
+    explained = {(kind, h.component) for h in found if h.confidence >= _SURE for kind in _EXPLAINS.get(h.kind, ())}
+
+    def order(h: Hypothesis) -> tuple[bool, bool, float, int, int, str]:
+        """A cause goes before what it explains; among equals the one that depends on least of the rest."""
+        effect = (h.kind, h.component) in explained
+        return (
+            h.confidence < _LIKELY, effect, -round(h.confidence, 1), depth[h.component], -FAULTS[h.kind].rank, h.kind
+        )  # fmt: skip
+
+    return sorted(found, key=order)
 
 
 def _reach(start: str, depends_on: dict[str, tuple[str, ...]]) -> set[str]:
@@ -290,6 +298,13 @@ _WRITTEN_BY = {
 _SYMPTOMS = frozenset(
     {"high_error_rate", "high_latency", "unhealthy", "dependency_down", "code_error", "bad_release", "unknown"}
 )
+_EXPLAINS = {
+    "code_error": ("high_error_rate", "unhealthy"),
+    "bad_release": ("code_error", "high_error_rate", "high_latency", "unhealthy"),
+    "out_of_memory": ("down", "memory_pressure"),
+    "down": ("high_error_rate", "high_latency", "unhealthy"),
+}
+"""Fault class → what follows from it in the same component."""
 _REFUTED_BY = {
     "down": "its state shows that it runs and answers",
     "unhealthy": "its health checks pass",

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from devops_agent.model.alert import Severity
 from devops_agent.model.diagnosis import Hypothesis
 from devops_agent.model.fact import Fact
 
@@ -109,6 +110,8 @@ class Insight(Fact, kw_only=True):
     """Nothing is wrong by every source that was asked."""
     enough: bool = True
     """Whether the evidence was enough to judge by."""
+    severity: Severity | None = None
+    """What its alerts' words amount to, when none of them carries a severity; None: some do."""
     says: str = ""
     dropped: int = 0
     """Claims that cited no existing evidence and were left out."""

@@ -1,0 +1,77 @@
+"""Workers: starts a worker process when its queues have work that is due; it ends by itself when idle."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from devops_agent.durable.retry import backoff
+from devops_agent.store import runs
+from devops_agent.store.rows import from_us
+
+if TYPE_CHECKING:
+    import asyncio.subprocess
+    from collections.abc import Awaitable, Callable, Sequence
+    from datetime import datetime
+
+    from devops_agent.store import Store
+    from devops_agent.store.rows import Rows
+
+log = logging.getLogger("devops_agent.workers")
+
+
+class Workers:
+    """Looks after one worker process that takes all of `queues`."""
+
+    def __init__(
+        self,
+        store: Store,
+        queues: Sequence[str],
+        *,
+        start: Callable[[], Awaitable[asyncio.subprocess.Process]],
+        alive: Callable[[str], bool],
+    ) -> None:
+        self._store = store
+        self._queues = tuple(queues)
+        self._start = start
+        self._alive = alive
+        self._process: asyncio.subprocess.Process | None = None
+        self._failures = 0
+        self._not_before: datetime | None = None
+
+    async def tick(self, now: datetime) -> None:
+        """Start the process when there is work and none runs; give back what a dead one held."""
+        if self._process is not None:
+            if self._process.returncode is None:
+                return
+            await self._bury(self._process.returncode, now)
+        if (self._not_before is not None and now < self._not_before) or not await self._is_due(now):
+            return
+        self._process = await self._start()
+        log.info("worker started", extra={"pid": self._process.pid, "queues": ",".join(self._queues)})
+
+    def stop(self) -> None:
+        """Ask the process to end; what it has under way is done again by the next."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.terminate()
+
+    async def _bury(self, code: int, now: datetime) -> None:
+        self._process = None
+        self._failures = self._failures + 1 if code else 0
+        self._not_before = now + backoff(self._failures) if code else None
+        if code:
+            log.warning("worker died", extra={"code": code, "again_after": str(self._not_before)})
+
+        def release(rows: Rows) -> int:
+            return sum(runs.release(rows, queue, now=now, alive=self._alive) for queue in self._queues)
+
+        await self._store.write(release, tell=self._queues)
+
+    async def _is_due(self, now: datetime) -> bool:
+        def first(rows: Rows) -> int | None:
+            due = [at for queue in self._queues if (at := runs.next_due(rows, queue)) is not None]
+            return min(due, default=None)
+
+        due = await self._store.read(first)
+        return due is not None and from_us(due) <= now + timedelta(milliseconds=1)

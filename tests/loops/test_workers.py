@@ -1,0 +1,122 @@
+"""A worker process runs while there is work for it, and only then."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from devops_agent.kit.testing import START
+from devops_agent.loops.workers import Workers
+from devops_agent.store import Store, open_store, runs
+
+QUEUE = "heavy"
+
+
+@dataclass
+class Started:
+    """A process that ends when a test says so."""
+
+    pid: int
+    returncode: int | None = None
+    terminated: bool = False
+
+    def terminate(self) -> None:
+        self.terminated = True
+
+
+@dataclass
+class Machine:
+    """Where processes are started."""
+
+    store: Store
+    processes: list[Started] = field(default_factory=list)
+
+    async def start(self) -> asyncio.subprocess.Process:
+        self.processes.append(Started(pid=100 + len(self.processes)))
+        return self.processes[-1]  # type: ignore[return-value]
+
+    def workers(self) -> Workers:
+        return Workers(self.store, (QUEUE,), start=self.start, alive=lambda _: False)
+
+    async def enqueue(self, *, due: datetime = START) -> None:
+        await self.store.write(
+            lambda rows: runs.enqueue(rows, QUEUE, "job", key="1", now=START, not_before=due, version="1")
+        )
+
+
+@asynccontextmanager
+async def machine(tmp_path: Path) -> AsyncIterator[Machine]:
+    async with await open_store(f"sqlite:///{tmp_path / 'agent.db'}") as store:
+        yield Machine(store)
+
+
+async def test_without_work_no_process_is_started(tmp_path: Path) -> None:
+    async with machine(tmp_path) as here:
+        await here.workers().tick(START)
+        assert here.processes == []
+
+
+async def test_work_that_is_due_later_starts_one_then(tmp_path: Path) -> None:
+    async with machine(tmp_path) as here:
+        workers = here.workers()
+        await here.enqueue(due=START + timedelta(seconds=15))
+        await workers.tick(START)
+        assert here.processes == []
+        await workers.tick(START + timedelta(seconds=15))
+        assert len(here.processes) == 1
+
+
+async def test_one_process_is_enough(tmp_path: Path) -> None:
+    async with machine(tmp_path) as here:
+        workers = here.workers()
+        await here.enqueue()
+        for _ in range(3):
+            await workers.tick(START)
+        assert len(here.processes) == 1
+
+
+async def test_what_a_dead_one_held_is_due_again_and_another_is_started_after_a_rest(tmp_path: Path) -> None:
+    async with machine(tmp_path) as here:
+        workers = here.workers()
+        await here.enqueue()
+        await workers.tick(START)
+        lease = timedelta(seconds=30)
+        held = await here.store.write(lambda rows: runs.claim(rows, QUEUE, owner="worker:1:x", now=START, lease=lease))
+        assert held is not None
+        here.processes[0].returncode = -9
+        await workers.tick(START)
+        assert len(here.processes) == 1
+        await workers.tick(START + timedelta(seconds=2))
+        assert len(here.processes) == 2
+        later = START + timedelta(seconds=2)
+        again = await here.store.write(lambda rows: runs.claim(rows, QUEUE, owner="worker:2:y", now=later, lease=lease))
+        assert again is not None
+        assert again.id == held.id
+
+
+@pytest.mark.parametrize(("code", "started"), [(0, 2), (1, 1)])
+async def test_one_that_ended_well_is_followed_at_once_one_that_failed_is_not(
+    tmp_path: Path, code: int, started: int
+) -> None:
+    async with machine(tmp_path) as here:
+        workers = here.workers()
+        await here.enqueue()
+        await workers.tick(START)
+        here.processes[0].returncode = code
+        await workers.tick(START)
+        assert len(here.processes) == started
+
+
+async def test_it_is_asked_to_end_with_the_agent(tmp_path: Path) -> None:
+    async with machine(tmp_path) as here:
+        workers = here.workers()
+        await here.enqueue()
+        await workers.tick(START)
+        workers.stop()
+        assert here.processes[0].terminated
