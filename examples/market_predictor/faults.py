@@ -90,7 +90,7 @@ FAULTS = {
         ),
         Fault(
             name="error_burst",
-            does="answers `share` of all predictions with 500",
+            does="raises an exception in `share` of all predictions: they answer 500",
             repair="restart",
             restart_heals=True,
             params={"share": 1.0},

@@ -143,7 +143,7 @@ def _offer_predictions(app: FastAPI, sabotage: Sabotage) -> None:
             errors_due += on.number("share")
             if errors_due >= 1:
                 errors_due -= 1
-                raise HTTPException(500, "the model is not loaded")
+                predict.forget_models()
         found = predict.predict(question.symbol, question.timeframe)
         return Answer(symbol=question.symbol, timeframe=question.timeframe, **found._asdict())
 

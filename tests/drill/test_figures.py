@@ -10,6 +10,7 @@ from devops_agent.drill.drills import DRILLS, Right, judge
 from devops_agent.drill.figures import Control, Round, Time, print_table, quantile, rows_of
 from devops_agent.drill.tell import Speaker
 from devops_agent.model.alert import Severity
+from devops_agent.model.event import Event
 from devops_agent.model.incident import Incident, Status
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -122,3 +123,23 @@ def test_the_table_fits_the_page_and_marks_what_nobody_waited_for() -> None:
 
 def test_seconds_count_from_the_fault() -> None:
     assert course(Status.OPEN).seconds(BEGAN + timedelta(seconds=2)) == 2.0
+
+
+def diagnosed(kind: str, confidence: float) -> Event:
+    found = {"hypotheses": [{"kind": kind, "says": "", "confidence": confidence}], "category": "unknown",
+             "complexity": "simple", "severity": "critical"}  # fmt: skip
+    return Event(
+        seq=1, at=BEGAN, incident="INC-1", target="market-predictor", kind="diagnosis", actor="agent", says="",
+        data={"found": found},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "right"), [("down", True), ("disk_filling", False)])
+def test_the_cause_is_right_when_the_diagnosis_names_what_was_broken(kind: str, right: bool) -> None:  # noqa: FBT001
+    seen = course(Status.RESOLVED, market_predictor=["process.restart"])
+    seen.take(diagnosed(kind, 0.9))
+    told = judge(DRILLS["crash"], seen, mitigated=1.0)
+    assert (told.cause, told.confidence, told.cause_right) == (kind, 0.9, right)
+    rows = {row["what"]: row["value"] for row in rows_of([told], [])}
+    assert rows["cause named right"] == (1.0 if right else 0.0)
+    assert rows["expected calibration error of the cause"] == (0.1 if right else 0.9)

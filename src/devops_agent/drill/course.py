@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from devops_agent.model.action import Risk
+from devops_agent.model.diagnosis import Diagnosis
+from devops_agent.model.fact import from_json, to_json
 from devops_agent.model.incident import Status
 from devops_agent.store import catalogue, events, incidents
 
@@ -56,6 +58,14 @@ class Course:
         """Whether something was noticed and all of it is resolved or a person's."""
         ends = (Status.RESOLVED, Status.ESCALATED)
         return bool(self.incidents) and all(one.status in ends for one in self.incidents.values())
+
+    def named(self, target: str) -> tuple[str, float]:
+        """Return the fault class that was first named on a target after it was opened, and how sure that was."""
+        for event in self.events:
+            if event.kind == "diagnosis" and event.target == target and isinstance(event.data.get("found"), dict):
+                found = from_json(to_json(event.data["found"]), Diagnosis)
+                return found.kind, found.confidence
+        return "", 0.0
 
     def seconds(self, at: datetime) -> float:
         """Return how long after the beginning that was."""

@@ -53,6 +53,8 @@ class Drill:
     right: Right = Right.RESTART
     suffers: str = ""
     """Who is seen to suffer, if not the actor itself."""
+    causes: frozenset[str]
+    """Fault classes that name what is wrong with the actor."""
 
 
 _RESTARTS = frozenset({"process.restart", "process.start"})
@@ -68,19 +70,26 @@ RIGHT_ACTIONS: Mapping[Right, tuple[frozenset[str], int]] = {
 DRILLS: Mapping[str, Drill] = {
     drill.fault: drill
     for drill in (
-        Drill(fault="crash"),
-        Drill(fault="hang"),
-        Drill(fault="slow_start", params={"seconds": 2.0}),
-        Drill(fault="crash_loop", params={"times": 20.0}, right=Right.PERSON),
-        Drill(fault="memory_leak"),
-        Drill(fault="error_burst"),
-        Drill(fault="latency"),
-        Drill(fault="disk_fill", right=Right.CLEAN),
-        Drill(fault="log_flood", right=Right.CLEAN),
+        Drill(fault="crash", causes=frozenset({"down"})),
+        Drill(fault="hang", causes=frozenset({"unhealthy"})),
+        Drill(fault="slow_start", causes=frozenset({"down"}), params={"seconds": 2.0}),
+        Drill(fault="crash_loop", causes=frozenset({"down", "crash_loop"}), params={"times": 20.0}, right=Right.PERSON),
+        Drill(fault="memory_leak", causes=frozenset({"memory_pressure"})),
+        Drill(fault="error_burst", causes=frozenset({"high_error_rate", "code_error"})),
+        Drill(fault="latency", causes=frozenset({"high_latency", "unhealthy"})),
+        Drill(fault="disk_fill", causes=frozenset({"disk_filling"}), right=Right.CLEAN),
+        Drill(fault="log_flood", causes=frozenset({"disk_filling", "log_growth"}), right=Right.CLEAN),
         # What another service depends on hangs: the switch of that name only pretends it and leaves nothing to mend.
-        Drill(fault="dependency_down", switch="hang", actor=DATA, right=Right.PARENT, suffers=PREDICTOR),
-        Drill(fault="wrong_health"),
-        Drill(fault="port_lost"),
+        Drill(
+            fault="dependency_down",
+            causes=frozenset({"unhealthy"}),
+            switch="hang",
+            actor=DATA,
+            right=Right.PARENT,
+            suffers=PREDICTOR,
+        ),
+        Drill(fault="wrong_health", causes=frozenset({"unhealthy"})),
+        Drill(fault="port_lost", causes=frozenset({"unhealthy"})),
     )
 }
 
@@ -179,6 +188,7 @@ def judge(drill: Drill, seen: Course, *, mitigated: float | None) -> Round:
     false = sum(len(actions) for actions in seen.acted_on.values()) - min(len(own), most)
     outcome = figures.outcome_of(seen)
     to_person = drill.right is Right.PERSON
+    cause, confidence = seen.named(drill.actor)
     return Round(
         fault=drill.fault,
         detect=seen.noticed,
@@ -190,6 +200,9 @@ def judge(drill: Drill, seen: Course, *, mitigated: float | None) -> Round:
         outcome=outcome,
         false_actions=false,
         limit=LIMIT,
+        cause=cause,
+        confidence=confidence,
+        cause_right=cause in drill.causes,
     )
 
 

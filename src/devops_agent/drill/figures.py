@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from devops_agent.model.calibration import reliability
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 _P95 = 0.95
 _DETECT_WITHIN, _ACT_WITHIN, _MITIGATE_WITHIN = 60.0, 120.0, 120.0
 _HEALED_SHARE = 0.98
+_CAUSE_SHARE = 0.90
+_CALIBRATED = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +36,10 @@ class Round:
     outcome: str
     false_actions: int
     limit: float
+    cause: str = ""
+    """The fault class that the agent named, and how sure it was."""
+    confidence: float = 0.0
+    cause_right: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +105,8 @@ def told(one: Round, *, number: int) -> str:
         for word, value in (("detected", one.detect), ("acted", one.act), ("mitigated", one.mitigate))
         if word != "mitigated" or one.wants_healing
     )
-    return f"  {number:>3}  {one.fault:<16} {'right' if one.right else 'WRONG'}: {one.outcome}; {times}"
+    cause = f"; cause {one.cause} ({one.confidence:.0%})" if one.cause else ""
+    return f"  {number:>3}  {one.fault:<16} {'right' if one.right else 'WRONG'}: {one.outcome}{cause}; {times}"
 
 
 def told_control(one: Control) -> str:
@@ -120,6 +129,7 @@ def print_table(rounds: Sequence[Round], controls: Sequence[Control], say: Speak
     noise = sum(one.incidents for one in controls)
     healing = [one for one in rounds if one.wants_healing]
     say.line("")
+    say.line(f"Cause named right: {sum(one.cause_right for one in rounds)} of {len(rounds)}.")
     say.line(f"Healed: {sum(one.healed for one in healing)} of {len(healing)} that should be.")
     say.line(
         f"Without a fault: {len(controls)} rounds, {false_actions((), controls)} false actions, {noise} incidents."
@@ -151,6 +161,12 @@ def rows_of(rounds: Sequence[Round], controls: Sequence[Control]) -> list[dict[s
         right = sum(one.right for one in those) / len(those)
         rows.append(_row(f"{name}: share of right outcomes", right, "", above=_HEALED_SHARE))
         rows.append(_row(f"{name}: false actions", float(false_actions(those, ())), "", below=1))
+    named = [one for one in rounds if one.cause]
+    if named:
+        share = sum(one.cause_right for one in rounds) / len(rounds)
+        rows.append(_row("cause named right", share, "", above=_CAUSE_SHARE))
+        pairs = [(one.confidence, one.cause_right) for one in named]
+        rows.append(_row("expected calibration error of the cause", reliability(pairs).ece, "", below=_CALIBRATED))
     rows.append(_row("rounds without a fault", float(len(controls)), ""))
     rows.append(_row("without a fault: false actions", float(false_actions((), controls)), "", below=1))
     rows.append(_row("without a fault: incidents", float(sum(one.incidents for one in controls)), ""))
