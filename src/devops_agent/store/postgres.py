@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from devops_agent.store.rows import Row, StoreBusyError, StoreError, storable
@@ -62,6 +63,12 @@ class PostgresConnection:
         """Run one statement for each set of values, sent together."""
         with self._raw.cursor() as cursor:
             cursor.executemany(self._translated(sql), map(storable, values))
+
+    @cached_property
+    def distance(self) -> str:
+        """SQL of pgvector, when it is there (`CREATE EXTENSION vector`)."""
+        found = self.one("SELECT to_regtype('vector') IS NOT NULL AS there")
+        return "CAST(vector AS vector) <=> CAST(:vector AS vector)" if found and found["there"] else ""
 
     def begin(self) -> None:
         """Begin; a writer waits its turn, so that reading and then writing is safe as it is in SQLite."""

@@ -10,6 +10,13 @@ Row = Mapping[str, Any]
 class Rows(Protocol):
     """One transaction on one connection. SQL takes `:name` parameters and runs on SQLite and PostgreSQL alike."""
 
+    @property
+    def distance(self) -> str:
+        """SQL for the cosine distance of the column `vector` and the parameter `:vector`, both written as JSON arrays.
+
+        Empty: the database has no extension that compares vectors.
+        """
+
     def all(self, sql: str, **values: object) -> list[Row]:
         """Return every row."""
 

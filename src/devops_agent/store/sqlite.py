@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from functools import cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from devops_agent.store.rows import Row, StoreBusyError, StoreError, storable
@@ -61,6 +63,20 @@ class SqliteConnection:
     def many(self, sql: str, values: Iterable[Mapping[str, object]]) -> None:
         """Run one statement for each set of values."""
         self._raw.executemany(sql, map(storable, values))
+
+    @cached_property
+    def distance(self) -> str:
+        """SQL of sqlite-vec, when it is installed and this Python's sqlite3 loads extensions."""
+        try:
+            extension = import_module("sqlite_vec").loadable_path()
+            self._raw.enable_load_extension(True)  # noqa: FBT003 — sqlite3's own signature
+            try:
+                self._raw.load_extension(extension)
+            finally:
+                self._raw.enable_load_extension(False)  # noqa: FBT003
+        except (ImportError, AttributeError, sqlite3.Error):
+            return ""
+        return "vec_distance_cosine(vector, :vector)"
 
     def begin(self) -> None:
         """Begin; a writer takes the write lock now, so that it never has to give up half-way."""

@@ -21,7 +21,7 @@ CREATE TABLE judgement_parts (
     used_at INTEGER NOT NULL
 );
 
--- What is searched by meaning: closed incidents, runbooks, drafts. A vector is base64 of little-endian 32-bit floats.
+-- What is searched by meaning: closed incidents, runbooks, drafts. A vector is a JSON array of numbers.
 CREATE TABLE documents (
     id TEXT PRIMARY KEY,
     kind TEXT NOT NULL,
