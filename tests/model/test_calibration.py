@@ -51,7 +51,13 @@ def test_one_wrong_claim_moves_a_confidence_a_little_and_many_move_it_to_what_th
     once = fit([judged(0.9, right=False)]).of(guess(0.9))
     often = fit([judged(0.9, right=i % 2 == 0) for i in range(400)]).of(guess(0.9))
     assert 0.7 < once < 0.9
-    assert often == pytest.approx(0.5, abs=0.03)
+    assert often == pytest.approx(0.5, abs=0.04)
+
+
+def test_that_sure_claims_were_right_makes_no_unsure_one_surer() -> None:
+    taught = fit([judged(0.95, right=True)] * 500)
+    assert taught.of(guess(0.95)) > 0.97
+    assert taught.of(guess(0.45)) == pytest.approx(0.45, abs=0.02)
 
 
 def test_a_person_s_word_moves_it_further_than_an_inference() -> None:

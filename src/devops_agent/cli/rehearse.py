@@ -32,7 +32,7 @@ from devops_agent.model.incident import Incident, Status
 from devops_agent.model.rendering import RenderError, render
 from devops_agent.model.view import view_of
 from devops_agent.ports import ReceiveError, Untouchable
-from devops_agent.store import attempts, heartbeats, open_store, targets
+from devops_agent.store import heartbeats, open_store, targets
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -132,17 +132,19 @@ async def _one(alert: Alert, book: Runbook, site: Site, settings: Settings, *, n
     )
     sighting = site.sightings().get(target.name)
     readings = sighting.readings if sighting else {}
-    chosen = plan.choose(
-        incident,
-        diagnosis,
-        target=target,
-        runbooks=site.runbooks(),
-        labels=alert.labels,
-        readings=readings,
-        offered=site.actions.keys(),
-        past=await site.store.read(attempts.runbook_success),
-        tried=(),
+    options = await site.store.read(
+        lambda rows: stock.options(
+            rows,
+            incident,
+            diagnosis,
+            target=target,
+            labels=alert.labels,
+            view=view.with_(readings=readings),
+            site=site,
+            now=now,
+        )
     )
+    chosen = plan.choose(options)
     told = Rehearsal(
         alert=alert.name,
         target=target.name,
@@ -170,7 +172,7 @@ async def _decide(incident: Incident, made: Plan, target: Target, diagnosis: Dia
             made,
             target=target,
             touched=touched,
-            confidence=diagnosis.confidence,
+            diagnosis=diagnosis,
             approved_at=None,
             site=site,
             now=site.clock.now(),

@@ -9,6 +9,7 @@ from typing import Any
 
 from devops_agent.model.alert import SERVICE_LABELS
 from devops_agent.model.fact import Fact
+from devops_agent.model.learning import Terms
 from devops_agent.model.target import Target, Thresholds, Trust
 
 
@@ -227,6 +228,7 @@ class Settings(Fact, kw_only=True):
     thresholds: Thresholds = Thresholds()
     """For all targets; a target's own values go first."""
     guard: Guard = Guard()
+    learning: Terms = Terms()
     alerting: Alerting = Alerting()
     watchdog: Watchdog = Watchdog()
     investigation: Investigation = Investigation()

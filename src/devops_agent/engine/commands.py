@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from devops_agent.engine import lifecycle
+from devops_agent.engine import learn, lifecycle
 from devops_agent.model.alert import Severity
 from devops_agent.model.decision import Answer, Approval
 from devops_agent.model.fact import to_json
@@ -196,6 +196,7 @@ def resolve(rows: Rows, id_: str, *, by: str, comment: str, now: datetime) -> In
         message = f"{id_} is being acted on right now; wait for the step to end"
         raise RefusedError(message)
     approvals.withdraw(rows, id_, now=now)
+    learn.close(rows, incident, now=now, by_person=True)
     closed = lifecycle.move(rows, incident, Status.RESOLVED, reason=f"closed by {by}: {comment}", now=now, actor=by)
     runs.wake(rows, RUNS, id_, now=now)
     for child in incidents.children(rows, id_):

@@ -14,7 +14,7 @@ from devops_agent.model.fact import Fact
 from devops_agent.model.fault import FAULTS, kind_of
 from devops_agent.model.incident import Incident, Status
 from devops_agent.store import alerts as kept
-from devops_agent.store import controls, events, incidents
+from devops_agent.store import controls, events, incidents, learning
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -182,6 +182,7 @@ def _reopen(rows: Rows, incident: Incident, cause: Cause, lead: Alert, *, now: d
         rows, incident, Status.OPEN, reason=f"{lead.name} came back: {lead.summary}", now=now, actor=lead.source
     )
     incidents.describe(rows, incident.id, kind=_kind(cause, lead), severity=lead.severity)
+    learning.relapse(rows, incident.id)
     return moved
 
 

@@ -189,9 +189,8 @@ def confidence(s: Situation) -> Verdict:
 
 
 def trust(s: Situation) -> Verdict:
-    """Trust for this risk, under the ceiling that people set."""
-    level = min(s.limits.trust, s.limits.start_trust, key=lambda one: one.rank)
-    says = f"trust for {s.risk.value} actions on {s.target} is {level.value}"
+    """Trust for this risk, as it starts or was earned or lost since, under the ceiling that people set."""
+    level, says = _trusted(s)
     if s.ordered or s.approved:
         return _verdict("trust", ALLOW, f"{says}; a person said yes to this plan")
     if s.risk is Risk.READ or level.rank >= Trust.NOTIFY.rank:
@@ -199,6 +198,18 @@ def trust(s: Situation) -> Verdict:
     if level is Trust.ASK:
         return _verdict("trust", ASK, says)
     return _verdict("trust", DENY, says)
+
+
+def _trusted(s: Situation) -> tuple[Trust, str]:
+    """What cannot be undone is never trusted further than people let it start, whatever its record."""
+    stands = s.limits.start_trust if s.earned is None else s.earned.level
+    if s.risk is Risk.DANGEROUS:
+        stands = min(stands, s.limits.start_trust, key=lambda one: one.rank)
+    level = min(s.limits.trust, stands, key=lambda one: one.rank)
+    says = f"trust for {s.risk.value} actions on {s.target} is {level.value}"
+    if s.earned is None or stands is s.limits.start_trust:
+        return level, says
+    return level, f"trust in {s.earned.action} for this on {s.target} is {level.value}, {s.earned.says}"
 
 
 def deadline(s: Situation) -> Verdict:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from devops_agent.engine import correlate, ingest, lifecycle
+from devops_agent.engine import correlate, ingest, learn, lifecycle
 from devops_agent.engine.commands import RUNS
 from devops_agent.model.fact import Fact
 from devops_agent.model.incident import Status
@@ -123,6 +123,7 @@ def _close_incident(rows: Rows, id_: str, last: Alert, *, ground: Ground, now: d
     if not still and not acting and not incident.ordered_json:
         approvals.withdraw(rows, id_, now=now)
         says = f"{last.name} cleared; nothing fires any more"
+        learn.close(rows, incident, now=now)
         lifecycle.move(rows, incident, Status.RESOLVED, reason=says, now=now, actor=last.source)
         release(rows, incident, ground=ground, now=now)
     # A response that is acting or verifying ends by its own proof; it is woken to look again.

@@ -1,19 +1,22 @@
-"""Take stock: gather every value that the guard's rules look at."""
+"""Take stock: gather every value that the choice of a plan is made from, and that the guard's rules look at."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from devops_agent.engine import learn
+from devops_agent.engine.plan import Options
 from devops_agent.model.action import Blast, Risk
 from devops_agent.model.control import silenced
 from devops_agent.model.fact import Fact
 from devops_agent.model.identity import Protected
+from devops_agent.model.learning import lowest, record_of, stand
 from devops_agent.model.sighting import Health, Sighting
 from devops_agent.model.situation import Limits, Situation, Trial
 from devops_agent.model.target import Target, Trust
 from devops_agent.ports import PluginError, Untouchable
-from devops_agent.store import attempts, controls, heartbeats
+from devops_agent.store import attempts, controls, heartbeats, learning
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,8 +25,11 @@ if TYPE_CHECKING:
     from devops_agent.config.settings import Settings
     from devops_agent.engine.site import Site
     from devops_agent.model.action import Action, Step
+    from devops_agent.model.diagnosis import Diagnosis
     from devops_agent.model.incident import Incident
+    from devops_agent.model.learning import Standing, Tried, Waited
     from devops_agent.model.runbook import Plan
+    from devops_agent.model.view import View
     from devops_agent.ports import Actuator
     from devops_agent.store.rows import Rows
 
@@ -66,7 +72,7 @@ def situation(  # noqa: PLR0913 — a situation is made of these
     *,
     target: Target,
     touched: Touched,
-    confidence: float,
+    diagnosis: Diagnosis,
     approved_at: datetime | None,
     site: Site,
     now: datetime,
@@ -90,11 +96,12 @@ def situation(  # noqa: PLR0913 — a situation is made of these
         managed_says=managed_says,
         risk=risk,
         blast=blast,
-        confidence=confidence,
+        confidence=diagnosis.confidence,
         limits=limits,
         ordered=bool(incident.ordered_json),
         approved=approved_at is not None,
         approved_at=approved_at,
+        earned=_standing(rows, plan, target=target, kind=diagnosis.kind, site=site, now=now),
         pauses=tuple(p for p in controls.pauses(rows, now=now) if p.holds(target.name)),
         silence=silenced(
             [*site.ground().windows(now), *controls.silences(rows, now=now)],
@@ -116,6 +123,76 @@ def situation(  # noqa: PLR0913 — a situation is made of these
     )
 
 
+def options(  # noqa: PLR0913 — a choice is made from these
+    rows: Rows,
+    incident: Incident,
+    diagnosis: Diagnosis,
+    *,
+    target: Target,
+    labels: Mapping[str, str],
+    view: View,
+    site: Site,
+    now: datetime,
+) -> Options:
+    """Return everything that the choice of a plan is made from."""
+    terms = site.settings().learning
+    since = now - terms.memory
+    trials: dict[str, list[Tried]] = {}
+    for one in learning.of_kind(rows, diagnosis.kind, since=since):
+        trials.setdefault(one.runbook, []).append(one)
+    version = learn.version_of(view, otherwise=site.version)
+    return Options(
+        incident=incident,
+        kind=diagnosis.kind,
+        target=target,
+        runbooks=tuple(site.runbooks()),
+        labels=dict(labels),
+        readings=view.readings,
+        offered=tuple(sorted(site.actions)),
+        tried=tuple(one.plan.runbook for one in attempts.of_incident(rows, incident.id) if one.outcome.strike),
+        records={
+            runbook: record_of(some, target=target.name, version=version, terms=terms, now=now)
+            for runbook, some in trials.items()
+        },
+        waited=learning.waited(rows, diagnosis.kind, target=target.name, since=since),
+    )
+
+
+def _standing(rows: Rows, plan: Plan, *, target: Target, kind: str, site: Site, now: datetime) -> Standing | None:
+    """Return where trust in a plan's actions stands, the lowest of all; reading is trusted anyway."""
+    settings = site.settings()
+    terms = settings.learning
+    acting = {step.action for step in plan.steps if site.actions[step.action].risk is not Risk.READ}
+    if not (terms.earned_trust and acting):
+        return None
+    since = now - terms.memory
+    trials = learning.of_target(rows, target.name, kind, since=since)
+    waited = learning.waited(rows, kind, target=target.name, since=since)
+    return lowest(
+        [
+            standing_of(
+                site.actions[name],
+                target=target,
+                trials=[one for one in trials if name in one.actions],
+                waited=waited,
+                settings=settings,
+                now=now,
+            )
+            for name in sorted(acting)
+        ]
+    )
+
+
+def standing_of(
+    action: Action, *, target: Target, trials: Sequence[Tried], waited: Waited, settings: Settings, now: datetime
+) -> Standing:
+    """Return where trust in one action stands after `trials` of it on a target, oldest first."""
+    start, top = start_of(settings, action.risk), ceiling_of(settings, target)
+    if action.risk is Risk.DANGEROUS:  # to notify is to act without asking, too: what cannot be undone stays asked for
+        top = start
+    return stand(action.name, start=start, top=top, trials=trials, waited=waited, terms=settings.learning, now=now)
+
+
 def weight(plan: Plan, actions: Mapping[str, Action]) -> tuple[Risk, Blast]:
     """Return the highest risk and the widest reach among a plan's actions; risk comes from the action, not the file."""
     known = [actions[step.action] for step in plan.steps]
@@ -135,12 +212,10 @@ def _reach(action: Action) -> tuple[bool, int]:
 def limits_of(settings: Settings, target: Target, risk: Risk, *, switched: Mapping[str, bool]) -> Limits:
     """Return what people allow for a plan of this risk on this target."""
     guard = settings.guard
-    ceiling = min((guard.trust, target.trust or Trust.AUTO), key=lambda trust: trust.rank)
-    start = {Risk.READ: Trust.AUTO, Risk.SAFE: guard.safe, Risk.RISKY: guard.risky, Risk.DANGEROUS: guard.dangerous}
     return Limits(
         remediate=switched.get("AUTO_REMEDIATION_ENABLED", settings.flags.AUTO_REMEDIATION_ENABLED),
-        trust=ceiling,
-        start_trust=start[risk],
+        trust=ceiling_of(settings, target),
+        start_trust=start_of(settings, risk),
         strikes=guard.strikes.count,
         strikes_window=guard.strikes.window,
         cooldown=guard.cooldown,
@@ -154,6 +229,19 @@ def limits_of(settings: Settings, target: Target, risk: Risk, *, switched: Mappi
         min_confidence=guard.min_confidence,
         deadline=guard.deadline,
     )
+
+
+def ceiling_of(settings: Settings, target: Target) -> Trust:
+    """Return the trust that nothing exceeds on a target: the configuration's or its own, the lower of both."""
+    return min((settings.guard.trust, target.trust or Trust.AUTO), key=lambda trust: trust.rank)
+
+
+def start_of(settings: Settings, risk: Risk) -> Trust:
+    """Return where trust in actions of a risk starts."""
+    guard = settings.guard
+    return {Risk.READ: Trust.AUTO, Risk.SAFE: guard.safe, Risk.RISKY: guard.risky, Risk.DANGEROUS: guard.dangerous}[
+        risk
+    ]
 
 
 def opt_in(target: Target, settings: Settings) -> tuple[bool, str]:

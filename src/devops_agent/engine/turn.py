@@ -153,6 +153,10 @@ class Turn:
                 history=classify.History(healed=healed, many=strikes.count),
                 insight=insight,
             )
+            now = self.site.clock.now()
+            found = learn.calibration(rows, self.site.settings().learning, now=now).applied(found)
+            version = self.site.version
+            learn.predict(rows, self.incident, found, view=findings.view, agent_version=version, now=now)
             self._tell_news(rows, "diagnosis", f"{found.kind}: {found.says} ({found.confidence:.0%} sure)", found=found)
             if self._current(rows):
                 incidents.describe(rows, self.incident.id, severity=found.severity)
@@ -193,17 +197,17 @@ class Turn:
         def choose(rows: Rows) -> plan.Choice:
             incident = self._current(rows) or self.incident
             firing = firing_on(rows, incident, directory=self.site.ground().directory)
-            chosen = plan.choose(
+            options = stock.options(
+                rows,
                 incident,
                 diagnosis,
                 target=target,
-                runbooks=self.site.runbooks(),
                 labels=firing[0].labels if firing else {},
-                readings=findings.view.readings,
-                offered=self.site.actions.keys(),
-                past=attempts.runbook_success(rows),
-                tried={one.plan.runbook for one in attempts.of_incident(rows, incident.id) if one.outcome.strike},
+                view=findings.view,
+                site=self.site,
+                now=self.site.clock.now(),
             )
+            chosen = plan.choose(options)
             self._tell_news(rows, "plan", chosen.says, steps=[s.name for s in chosen.plan.steps] if chosen.plan else [])
             return chosen
 
@@ -229,7 +233,7 @@ class Turn:
                 chosen,
                 target=target,
                 touched=touched,
-                confidence=diagnosis.confidence,
+                diagnosis=diagnosis,
                 approved_at=approved_at,
                 site=self.site,
                 now=now,
@@ -463,6 +467,7 @@ class Turn:
     def _close(self, rows: Rows, incident: Incident, reason: str, *, now: datetime) -> None:
         """Resolve; what our own watching had raised is over with it, and what waited for it goes on."""
         alerts.resolve_own(rows, incident.id, ours=OWN_SOURCES, now=now)
+        learn.close(rows, incident, now=now)
         approvals.withdraw(rows, incident.id, now=now)
         lifecycle.move(rows, incident, Status.RESOLVED, reason=reason, now=now)
         release(rows, incident, ground=self.site.ground(), now=now)

@@ -4,7 +4,8 @@ The map from raw to published confidence is fitted in two steps that are few lin
 line between the log-odds of both (Platt 1999), with a prior at "what is stated is true", so that a handful of outcomes
 moves it a little. Then each twentieth of the scale is corrected by its own outcomes, shrunk towards that line, and the
 whole is made monotone by pooling adjacent violators (Zadrozny and Elkan 2002): a surer claim is never published as less
-sure. Few outcomes leave the line alone; many can bend it to any monotone shape.
+sure. Few outcomes leave the line alone; many can bend it to any monotone shape. Where no claims were judged nearby,
+what is stated stands: that sure claims are right must not make unsure ones sure enough to act on.
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ BINS = 20
 """Parts of the scale that are counted, and corrected, apart."""
 _SHOWN = 10
 """Parts of the scale in a reliability table, as is usual for the expected calibration error."""
-_LINE_PRIOR = 8.0
+_LINE_PRIOR = 4.0
 """How strongly the line is held to the diagonal: the precision of a normal prior on its slope and on its shift."""
 _BIN_PRIOR = 8.0
-"""Judged claims that the line counts for in each part of the scale."""
+"""Judged claims that the line counts for in each part of the scale, and that what is stated counts for against it."""
+_NEAR = 2
+"""Parts of the scale on either side whose claims bear out the line."""
 _SUREST = 0.995
 
 
@@ -75,7 +78,11 @@ class Calibration(Fact, kw_only=True):
 
     def applied(self, diagnosis: Diagnosis) -> Diagnosis:
         """Return a diagnosis with the confidences to publish; the order of its hypotheses stays as the rules had it."""
-        return diagnosis.with_(hypotheses=tuple(h.with_(confidence=self.of(h)) for h in diagnosis.hypotheses))
+        if not self.curves:
+            return diagnosis
+        return diagnosis.with_(
+            hypotheses=tuple(h.with_(confidence=self.of(h), stated=h.confidence) for h in diagnosis.hypotheses)
+        )
 
 
 def part_of(raw: float) -> int:
@@ -119,7 +126,9 @@ def _curve(parts: Mapping[int, Counted]) -> Curve:
     for number in range(BINS):
         seen = parts.get(number, Counted(claims=0, right=0, raw=0))
         raw = seen.raw / seen.claims if seen.claims else (number + 0.5) / BINS
-        expected = _sigmoid(slope * _log_odds(raw) + shift)
+        near = sum(parts[n].claims for n in range(number - _NEAR, number + _NEAR + 1) if n in parts)
+        borne_out = near / (near + _BIN_PRIOR)
+        expected = borne_out * _sigmoid(slope * _log_odds(raw) + shift) + (1 - borne_out) * raw
         weight = seen.claims + _BIN_PRIOR
         points.append((raw, (seen.right + _BIN_PRIOR * expected) / weight, weight))
     return Curve(knots=_pooled(points), claims=sum(one.claims for one in parts.values()))

@@ -13,6 +13,8 @@ class Hypothesis(Fact, kw_only=True):
     says: str
     confidence: float
     """0 to 1."""
+    stated: float | None = None
+    """What it was before it was corrected by the record of such claims; None: it was not."""
     evidence: tuple[str, ...] = ()
     """Ids of the evidence that it rests on."""
     component: str = ""

@@ -9,7 +9,6 @@ import math
 import random
 from datetime import datetime, timedelta
 from functools import lru_cache
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from devops_agent.model.attempt import Outcome
@@ -33,22 +32,26 @@ _HEALS_ITSELF_BEFORE = 0.1
 
 
 class Terms(Fact, kw_only=True):
-    """On what terms records count; people set them (agent.yaml: learning)."""
+    """How outcomes count."""
 
-    bar: float
-    """Share, 0 to 1, by which an action has to heal more often than waiting for its trust to rise."""
-    certainty: float
-    """How sure that has to be, one-sided: 0.95 asks for the lower end of a 90 % interval."""
-    minimum: int
-    """Verified successes since trust last moved, at the least."""
-    rest: timedelta
-    """How long trust cannot rise after a person called an action harmful."""
-    memory: timedelta
-    """Older outcomes are forgotten."""
-    half_life: timedelta
-    """After so long an outcome counts half in the choice between strategies."""
-    other_version: float
-    """What an outcome with another version of the target counts, 0 to 1."""
+    earned_trust: bool = True
+    """Whether trust rises and falls with outcomes, under the ceiling. Off: it stays where `guard` lets it start."""
+    bar: float = 0.5
+    """Share, 0 to 1, by which an action has to heal more often than waiting does, for its trust to rise a rung."""
+    certainty: float = 0.95
+    """How sure that has to be, 0.5 to 1: the bar is compared with the lower bound of what so few outcomes say."""
+    minimum: int = 5
+    """Verified successes that a rise takes at the least."""
+    rest: timedelta = timedelta(days=7)
+    """How long trust in an action cannot rise after a person called it harmful."""
+    memory: timedelta = timedelta(days=90)
+    """Outcomes older than this count for nothing; what is stated and what turned out right is compared as long, too."""
+    half_life: timedelta = timedelta(days=30)
+    """After so long an outcome counts half in the choice between runbooks."""
+    other_version: float = 0.5
+    """What an outcome with another version of the target counts in that choice, 0 to 1."""
+    calibrate: bool = True
+    """Whether confidence is corrected by how often such confidence was right. Off: it is published as it is stated."""
 
 
 class Tried(Fact, kw_only=True):
@@ -106,6 +109,11 @@ class Record(Fact, kw_only=True):
         return mean * worth + healed, (1 - mean) * worth + tried - healed
 
     @property
+    def known(self) -> bool:
+        """Whether it was ever tried."""
+        return self.here[1] + self.elsewhere[1] > 0
+
+    @property
     def mean(self) -> float:
         """The expected share of successes here."""
         a, b = self.belief
@@ -135,6 +143,11 @@ class Waited(Fact, kw_only=True):
         over, n = self.elsewhere
         mean = (over + _HEALS_ITSELF_BEFORE * _WAITS_BEFORE) / (n + _WAITS_BEFORE)
         return mean * _WAITS_BEFORE + self.here[0], (1 - mean) * _WAITS_BEFORE + self.here[1] - self.here[0]
+
+    @property
+    def known(self) -> bool:
+        """Whether such trouble was ever left alone."""
+        return self.here[1] + self.elsewhere[1] > 0
 
     @property
     def mean(self) -> float:
@@ -294,7 +307,12 @@ def lowest(standings: Sequence[Standing]) -> Standing | None:
 
 @lru_cache(maxsize=64)
 def _z(certainty: float) -> float:
-    return NormalDist().inv_cdf(certainty)
+    """Return the normal quantile; `statistics` knows it too, but is a megabyte that the agent does not need."""
+    low, high = 0.0, 8.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if (1 + math.erf(middle / math.sqrt(2))) / 2 < certainty else (low, middle)
+    return low
 
 
 def wilson(counts: tuple[float, float], *, certainty: float) -> tuple[float, float]:

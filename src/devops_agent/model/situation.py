@@ -6,6 +6,7 @@ from devops_agent.model.action import Blast, Risk
 from devops_agent.model.control import Pause, Silence
 from devops_agent.model.fact import Fact
 from devops_agent.model.identity import Protected
+from devops_agent.model.learning import Standing
 from devops_agent.model.target import Trust
 
 
@@ -59,6 +60,8 @@ class Situation(Fact, kw_only=True):
     approved: bool = False
     """A person approved this very plan."""
     approved_at: datetime | None = None
+    earned: Standing | None = None
+    """Where trust in the plan's actions stands by their record, the lowest of all; None: it is not earned here."""
     pauses: tuple[Pause, ...] = ()
     silence: Silence | None = None
     protected: Protected | None = None
