@@ -80,7 +80,7 @@ def test_show_tells_the_timeline_relative_to_the_opening(site: Caller) -> None:
     assert "the container exited with code 1" in shown
     assert "service-down (safe), digest" in shown
     whole = site.document("show", "inc-1")
-    assert set(whole) == {"incident", "timeline", "evidence", "attempts", "approvals", "alerts"}
+    assert set(whole) == {"incident", "timeline", "evidence", "insight", "attempts", "approvals", "alerts"}
     assert set(whole["incident"]) == INCIDENT_KEYS
     assert len(whole["attempts"][0]["plan"]["digest"]) == 16
 

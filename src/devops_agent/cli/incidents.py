@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from devops_agent.model.action import Step
     from devops_agent.model.attempt import Attempt
     from devops_agent.model.decision import Approval
+    from devops_agent.model.diagnosis import Diagnosis
     from devops_agent.model.event import Event
     from devops_agent.model.evidence import Evidence
     from devops_agent.model.incident import Incident
+    from devops_agent.model.insight import Insight
     from devops_agent.store.rows import Rows
 
 _STATUSES = (
@@ -66,11 +68,12 @@ def list_incidents(call: Call, *, everything: bool, target: str, status: str | N
 @command("show", "devops-agent show INC-4", "devops-agent show INC-4 --json")
 @click.argument("incident")
 def show_incident(call: Call, incident: str) -> None:
-    """Tell everything about one incident: timeline, evidence, plans, approvals.
+    """Tell everything about one incident: timeline, causes, evidence, plans, approvals.
 
     Times in the timeline count from its opening.
     """
-    from devops_agent.store import alerts, approvals, attempts, events, evidence
+    from devops_agent.model.event import last_diagnosis
+    from devops_agent.store import alerts, approvals, attempts, events, evidence, insights
 
     def read(rows: Rows) -> dict[str, Any]:
         found = known(rows, incident)
@@ -78,6 +81,7 @@ def show_incident(call: Call, incident: str) -> None:
             "incident": found,
             "timeline": events.of_incident(rows, found.id),
             "evidence": evidence.of_incident(rows, found.id),
+            "insight": insights.get(rows, found.id),
             "attempts": attempts.of_incident(rows, found.id),
             "approvals": approvals.of_incident(rows, found.id),
             "alerts": alerts.of_incident(rows, found.id),
@@ -95,6 +99,9 @@ def show_incident(call: Call, incident: str) -> None:
         say.heading("Alerts")
         rows = [(one.status.value, one.name, one.source, say.at(one.starts_at), one.summary) for one in whole["alerts"]]
         say.table((), rows, indent=2)
+    if (diagnosis := last_diagnosis(whole["timeline"])) is not None or whole["insight"] is not None:
+        say.heading("Causes")
+        _causes(found, diagnosis, whole["insight"])
     if whole["evidence"]:
         say.heading("Evidence")
         _evidence(whole["evidence"])
@@ -200,6 +207,29 @@ def _timeline(incident: Incident, timeline: list[Event]) -> None:
         for one in timeline
     ]
     say.table((), rows, indent=2)
+
+
+def _causes(incident: Incident, diagnosis: Diagnosis | None, insight: Insight | None) -> None:
+    ranked = list(diagnosis.hypotheses) if diagnosis is not None else []
+    known = {cause.says for cause in ranked}
+    ranked += [cause for cause in (insight.hypotheses if insight is not None else ()) if cause.says not in known]
+    rows = [
+        (f"{cause.confidence:.0%}".rjust(4), cause.kind, cause.component or incident.target, cause.says,
+         " ".join(cause.evidence))
+        for cause in ranked
+    ]  # fmt: skip
+    say.table((), rows, indent=2)
+    if insight is None:
+        return
+    say.line(f"  closer look: {insight.says}")
+    for cause in insight.advised:
+        say.line(f"  {cause.source} advises ({cause.confidence:.0%}): {cause.kind}: {cause.says}")
+    if insight.similar:
+        say.line(f"  like {', '.join(insight.similar)}")
+    for line in insight.advice:
+        say.line(f"  - {line}")
+    for reason in insight.missing:
+        say.line(f"  not answered: {reason}")
 
 
 def _evidence(pieces: list[Evidence]) -> None:

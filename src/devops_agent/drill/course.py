@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from devops_agent.model.action import Risk
-from devops_agent.model.diagnosis import Diagnosis
-from devops_agent.model.fact import from_json, to_json
+from devops_agent.model.event import diagnosis_of
 from devops_agent.model.incident import Status
 from devops_agent.store import catalogue, events, incidents
 
@@ -62,8 +61,7 @@ class Course:
     def named(self, target: str) -> tuple[str, float]:
         """Return the fault class that was first named on a target after it was opened, and how sure that was."""
         for event in self.events:
-            if event.kind == "diagnosis" and event.target == target and isinstance(event.data.get("found"), dict):
-                found = from_json(to_json(event.data["found"]), Diagnosis)
+            if event.target == target and (found := diagnosis_of(event)) is not None:
                 return found.kind, found.confidence
         return "", 0.0
 

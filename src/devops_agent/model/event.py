@@ -1,9 +1,11 @@
 """Events: entries of the timeline."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from devops_agent.model.fact import Fact
+from devops_agent.model.diagnosis import Diagnosis
+from devops_agent.model.fact import Fact, from_json, to_json
 
 
 class Event(Fact, kw_only=True):
@@ -19,3 +21,15 @@ class Event(Fact, kw_only=True):
     """`agent`, or who did it: a token's name, `cli:alice`."""
     says: str
     data: dict[str, Any] = {}
+
+
+def diagnosis_of(event: Event) -> Diagnosis | None:
+    """Return the diagnosis that an event tells; None when it tells none."""
+    if event.kind != "diagnosis" or not isinstance(event.data.get("found"), dict):
+        return None
+    return from_json(to_json(event.data["found"]), Diagnosis)
+
+
+def last_diagnosis(timeline: Sequence[Event]) -> Diagnosis | None:
+    """Return what was diagnosed last; None before the first diagnosis."""
+    return next((found for event in reversed(timeline) if (found := diagnosis_of(event)) is not None), None)

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.staticfiles import StaticFiles
 
+from devops_agent.model.event import last_diagnosis
 from devops_agent.store import (
     alerts,
     approvals,
@@ -19,6 +20,7 @@ from devops_agent.store import (
     evidence,
     heartbeats,
     incidents,
+    insights,
     targets,
 )
 from devops_agent.web.api.incidents import NEWEST, StatusAsked
@@ -199,10 +201,13 @@ async def incident_(request: Request, desk: DeskOf, incident: str) -> Response:
             raise ProblemError(404, f"There is no incident {incident}.")
         made = attempts.of_incident(rows, one.id)
         firing, every = alerts.counts(rows, one.id)
+        told = events.of_incident(rows, one.id)
         return {
             "one": one,
             "sighting": targets.get(rows, one.target),
-            "told": events.of_incident(rows, one.id),
+            "told": told,
+            "diagnosis": last_diagnosis(told),
+            "insight": insights.get(rows, one.id),
             "attempts": made,
             "plans": {attempt.plan.digest: attempt.plan for attempt in made},
             "questions": approvals.of_incident(rows, one.id),

@@ -110,6 +110,16 @@ class Evidence(Shape):
     value: bool | int | float | str | None
     unit: str
     at: datetime
+    target: str
+    """Whom it is about; empty: the incident's own target."""
+    as_of: datetime | None
+    """Time of the newest data in it, when that is older."""
+    window: Seconds | None
+    partial: bool
+    """Whether a limit or a fault at the source left something out."""
+    points: list[tuple[float, float]]
+    """For a plot: seconds since 1970, value."""
+    details: dict[str, str | int | float | bool]
     says: str
 
 

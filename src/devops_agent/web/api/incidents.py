@@ -8,10 +8,11 @@ from fastapi import APIRouter, Path, Query
 
 from devops_agent.engine import commands
 from devops_agent.model.decision import Answer
+from devops_agent.model.event import last_diagnosis
 from devops_agent.model.incident import Incident, Status
-from devops_agent.store import alerts, approvals, attempts, events, evidence, incidents
+from devops_agent.store import alerts, approvals, attempts, events, evidence, incidents, insights
 from devops_agent.store.rows import Rows
-from devops_agent.web import bodies, schemas
+from devops_agent.web import bodies, causes, schemas
 from devops_agent.web.asking import DeskOf, Operator, needs, problems
 from devops_agent.web.problem import ProblemError
 
@@ -79,6 +80,22 @@ async def seen(desk: DeskOf, incident: IncidentId) -> schemas.Page[schemas.Evide
         return [schemas.Evidence.model_validate(one) for one in evidence.of_incident(rows, incident)]
 
     return schemas.Page(items=await desk.read(read))
+
+
+@router.get("/incidents/{incident}/causes", responses=problems(404), dependencies=[needs("read")])
+async def explained(desk: DeskOf, incident: IncidentId) -> causes.Causes:
+    """Tell what is likely wrong, how sure that is, and which evidence it rests on."""
+
+    def read(rows: Rows) -> causes.Causes:
+        _known(rows, incident)
+        made = last_diagnosis(events.of_incident(rows, incident))
+        found = insights.get(rows, incident)
+        return causes.Causes(
+            diagnosis=[causes.Hypothesis.model_validate(one) for one in made.hypotheses] if made else [],
+            insight=causes.Insight.model_validate(found) if found else None,
+        )
+
+    return await desk.read(read)
 
 
 @router.get("/incidents/{incident}/alerts", responses=problems(404), dependencies=[needs("read")])
