@@ -114,3 +114,12 @@ def test_high_error_rate_keeps_the_log_and_restarts_once() -> None:
 )
 def test_what_no_action_can_mend_is_told_only(name: str) -> None:
     assert actions(name) == []
+
+
+def test_a_bad_release_is_taken_back_where_that_can_be_done() -> None:
+    assert actions("bad-release") == ["docker.logs", "docker.rollback"]
+    assert RUNBOOKS["bad-release"].priority > RUNBOOKS["bad-release-told"].priority
+
+
+def test_an_exception_in_the_code_is_told_and_not_restarted() -> None:
+    assert actions("code-error") == []

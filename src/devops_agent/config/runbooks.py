@@ -25,6 +25,8 @@ KINDS = (
     "log_growth",
     "high_latency",
     "high_error_rate",
+    "code_error",
+    "bad_release",
     "dependency_down",
     "unreachable",
     "certificate_expiry",
