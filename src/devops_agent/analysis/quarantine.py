@@ -103,11 +103,6 @@ class Quarantine:
         plain = plain.replace("<", _OPEN).replace(">", _CLOSE)
         return cut(self.unmask(" ".join(plain.split())), limit=limit)
 
-    @property
-    def hidden(self) -> int:
-        """How many different things were hidden so far."""
-        return len(self._placeholders)
-
     def _data(self, value: Data, depth: int) -> Data:
         if isinstance(value, str):
             return self.mask(value)

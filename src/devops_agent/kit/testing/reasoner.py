@@ -49,6 +49,8 @@ class ScriptedReasoner:
     prices: Prices = field(default_factory=Prices)
     requests: list[Request] = field(default_factory=list)
     """What it was asked, turn by turn."""
+    hangs: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set as soon as it hangs."""
 
     async def complete(self, prompt: Prompt, *, tools: Sequence[ReadTool], budget: Budget) -> Completion:
         """Return what came of asking it."""
@@ -63,6 +65,7 @@ class ScriptedReasoner:
         self.requests.append(request)
         turn = self.obeys(_text(request)) if self.obeys else self.turns[min(len(self.requests), len(self.turns)) - 1]
         if turn.hangs:
+            self.hangs.set()
             await asyncio.get_running_loop().create_future()
         if turn.status != 200:  # noqa: PLR2004 — the status of success
             retryable = turn.status == 429 or turn.status >= 500  # noqa: PLR2004 — what may pass by itself
