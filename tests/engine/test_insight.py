@@ -10,6 +10,7 @@ from devops_agent.engine.classify import History, diagnose, sure
 from devops_agent.engine.commands import RUNS as RESPONSES
 from devops_agent.engine.investigate import QUEUE
 from devops_agent.kit.testing import START
+from devops_agent.model.alert import Severity
 from devops_agent.model.diagnosis import Diagnosis, Hypothesis
 from devops_agent.model.incident import Status
 from devops_agent.model.insight import Insight
@@ -75,6 +76,12 @@ def test_what_is_dead_itself_is_not_explained_by_others() -> None:
 def test_a_healthy_target_is_a_false_alarm() -> None:
     diagnosis = found(view(RUNS, HEALTHY), OUTSIDE, closer=insight(well=True, says="api is well"))
     assert diagnosis.well
+
+
+def test_when_no_alert_says_how_bad_it_is_its_words_do() -> None:
+    closer = insight(TRACE).with_(severity=Severity.CRITICAL)
+    assert found(view(RUNS, HEALTHY), OUTSIDE, closer=insight(TRACE)).severity is Severity.WARNING
+    assert found(view(RUNS, HEALTHY), OUTSIDE, closer=closer).severity is Severity.CRITICAL
 
 
 def test_what_is_seen_to_be_wrong_is_no_false_alarm_whatever_the_logs_say() -> None:

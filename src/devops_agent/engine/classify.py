@@ -72,6 +72,8 @@ def diagnose(
     Of an insight only what the rules found counts; what a model advised is for people.
     """
     claimed = _claimed(incident, alerts)
+    if insight is not None and insight.severity is not None:  # no alert said how bad it is
+        incident = incident.with_(severity=insight.severity)
     if refuted(claimed, view):
         return _diagnosis(incident, (_healthy(view),), well=True)
     if insight is not None and insight.well and not view.conditions and not view.starting and not view.network:
