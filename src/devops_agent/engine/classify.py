@@ -81,11 +81,28 @@ def diagnose(
     if view.starting and not view.network and "crash_loop" not in claimed:
         starting = Hypothesis(kind=incident.kind, says="it is starting and has time left", confidence=0.9)
         return _diagnosis(incident, (starting,), starting=True)
+    found = _seen_and_said(claimed, alerts, view=view)
+    if insight is not None:
+        found = _look_closer(found, insight, view=view)
+    found = _in_context(found, view=view, ailing_parents=ailing_parents, history=history)
+    if "down" in found and any(a.firing and a.labels.get("stopped_by_person") == "true" for a in alerts):
+        says = "a person stopped it; ask whether that was meant"
+        found["down"] = Hypothesis(kind="down", says=says, confidence=0.4)
+    ranked = sorted(found.values(), key=_weight, reverse=True)
+    return _diagnosis(incident, tuple(ranked))
+
+
+def _seen_and_said(claimed: frozenset[str], alerts: Sequence[Alert], *, view: View) -> dict[str, Hypothesis]:
     found = {h.kind: h for h in (*_from_claims(claimed, alerts), *_from_view(view))}
     if "unhealthy" in found and view.state is not None and view.state.running:
         found.pop("down", None)  # whatever an alert says: it is seen to run
-    if insight is not None:
-        found = _look_closer(found, insight, view=view)
+    return found
+
+
+def _in_context(
+    found: dict[str, Hypothesis], *, view: View, ailing_parents: Sequence[str], history: History
+) -> dict[str, Hypothesis]:
+    """Add what lies around the target: the network between us, what it depends on, how often it was healed in vain."""
     if "unreachable" in found and view.network:
         found = {"unreachable": found["unreachable"]}
     elif ailing_parents and found.keys() & {"unhealthy", "high_latency", "high_error_rate", "down"}:
@@ -94,11 +111,7 @@ def diagnose(
     if history.healed >= history.many and found.keys() & {"down", "unhealthy", "out_of_memory"}:
         says = f"it was healed {history.healed} times lately and failed again each time"
         found["crash_loop"] = Hypothesis(kind="crash_loop", says=says, confidence=0.9)
-    if "down" in found and any(a.firing and a.labels.get("stopped_by_person") == "true" for a in alerts):
-        says = "a person stopped it; ask whether that was meant"
-        found["down"] = Hypothesis(kind="down", says=says, confidence=0.4)
-    ranked = sorted(found.values(), key=_weight, reverse=True)
-    return _diagnosis(incident, tuple(ranked))
+    return found
 
 
 def refuted(kinds: frozenset[str], view: View) -> bool:
