@@ -8,6 +8,7 @@ from devops_agent.model.action import Action, Effect, Result, Step
 from devops_agent.model.alert import Alert, Delivery
 from devops_agent.model.evidence import Evidence, State
 from devops_agent.model.identity import Identity, Protected
+from devops_agent.model.knowledge import Memory
 from devops_agent.model.reasoning import Budget, Completion, Prompt, ReadTool
 from devops_agent.model.target import Target
 from devops_agent.model.telemetry import Change, Figures, Lines
@@ -177,6 +178,18 @@ class Reasoner(Protocol):
 
     async def complete(self, prompt: Prompt, *, tools: Sequence[ReadTool], budget: Budget) -> Completion:
         """Return its answer; whatever goes wrong on its side is told in `Completion.ended`, never raised."""
+
+
+class Mirror(Protocol):
+    """Keeps a copy of history elsewhere."""
+
+    async def save(self, memories: Sequence[Memory]) -> None:
+        """Keep these; a memory whose key is there already replaces the earlier one.
+
+        Raises:
+            PluginError: not all were kept; all of them may be given again.
+
+        """
 
 
 class Clock(Protocol):

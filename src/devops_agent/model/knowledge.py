@@ -23,7 +23,7 @@ _LONGEST = 200
 _PIECES = 12
 """Pieces of evidence that count: the telling ones stand first."""
 _VARYING = re.compile(r"0x[0-9a-f]+|\b[0-9a-f]{8,}\b|\d+(?:[.:,]\d+)*", re.IGNORECASE)
-_TELLING = {"trace": 0, "template": 1, "pattern": 1, "slow": 2, "change": 3}
+_TELLING = {"stack_trace": 0, "log_pattern": 1, "slow_operation": 2, "change": 3}
 """Names of evidence that tell one trouble from another, the most telling first."""
 
 
