@@ -16,6 +16,7 @@ PROBES: Final = {
     "host": "devops_agent.plugins.host.probe:build",
     "http": "devops_agent.plugins.http.probe:build",
     "process": "devops_agent.plugins.process.probe:build",
+    "prometheus": "devops_agent.plugins.prometheus.probe:build",
     "tcp": "devops_agent.plugins.network.probe:build",
 }
 FALLBACK: Final = {
@@ -36,5 +37,22 @@ RECEIVERS: Final = {
     "generic": "devops_agent.plugins.generic.receiver:GenericReceiver",
     "grafana": "devops_agent.plugins.grafana.receiver:GrafanaReceiver",
 }
-ON_DEMAND: Final = frozenset({"docker", "supervisord", "systemd"})
-"""Actuators that are loaded only when a target, or a setting, speaks of them: what is not used costs no memory."""
+METRICS: Final = {
+    "prometheus": "devops_agent.plugins.prometheus.metrics:build",
+}
+LOGS: Final = {
+    "loki": "devops_agent.plugins.loki.logs:build",
+    "docker": "devops_agent.plugins.docker.logs:build",
+    "process": "devops_agent.plugins.process.logs:build",
+}
+"""The first that answers is believed."""
+CHANGES: Final = {
+    "deployments": "devops_agent.plugins.deployments.changes:build",
+    "docker": "devops_agent.plugins.docker.changes:build",
+    "git": "devops_agent.plugins.git.changes:build",
+}
+REASONERS: Final = {
+    "langchain": "devops_agent.plugins.langchain.reasoner:build",
+}
+ON_DEMAND: Final = frozenset({"docker", "loki", "prometheus", "supervisord", "systemd"})
+"""Plugins that are loaded only when a target, or a setting, speaks of them: what is not used costs no memory."""

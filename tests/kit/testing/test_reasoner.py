@@ -1,5 +1,7 @@
 """The scripted model obeys the rules of every reasoner, and remembers what it was shown."""
 
+from collections.abc import Callable
+
 import pytest
 
 from devops_agent.kit.dialogue import Prices
@@ -13,6 +15,11 @@ def make() -> Make:
         return ScriptedReasoner(turns=turns, prices=Prices(input=input_price, output=output_price))
 
     return build
+
+
+@pytest.fixture
+def time_is_up() -> Callable[[], None]:
+    return lambda: None
 
 
 class TestScriptedReasoner(ReasonerContract):

@@ -57,7 +57,12 @@ def logs(target: object = "api") -> Turn:
 
 
 class ReasonerContract:
-    """Inherit and give the fixture `make`: `make(*turns, input_price=0, output_price=0)` → a reasoner of that model."""
+    """Inherit and give these fixtures.
+
+    `make`: `make(*turns, input_price=0, output_price=0)` → a reasoner whose model does this.
+    `time_is_up`: a function that the contract calls when nothing but the time limit can end what is under way; a model
+    that hangs calls it too. Where time is a fake one that passes by itself it does nothing.
+    """
 
     async def test_an_answer_by_the_schema_is_returned_with_what_it_took(self, make: Make) -> None:
         done = await _complete(make(DISK))
@@ -123,16 +128,17 @@ class ReasonerContract:
         must(done.ended is Ended.FAILED and "refused" in done.says, f"it says so: {done}")
 
     async def test_a_hanging_model_ends_with_the_time(self, make: Make) -> None:
-        done = await _complete(make(Turn(hangs=True)), budget=BUDGET.with_(seconds=0.2))
+        done = await _complete(make(Turn(hangs=True)))
         must((done.ended, done.answer) == (Ended.OUT_OF_TIME, {}), f"it ended: {done}")
 
-    async def test_a_tool_that_hangs_ends_with_the_time_too(self, make: Make) -> None:
+    async def test_a_tool_that_hangs_ends_with_the_time_too(self, make: Make, time_is_up: Callable[[], None]) -> None:
         async def hang(_: dict[str, Any]) -> str:
+            time_is_up()
             never: asyncio.Future[str] = asyncio.get_running_loop().create_future()
             return await never
 
         tool = ReadTool(name="logs", says="Hangs.", parameters={"type": "object"}, call=hang)
-        done = await _complete(make(logs()), tool, budget=BUDGET.with_(seconds=0.5))
+        done = await _complete(make(logs()), tool)
         must((done.ended, done.turns, done.tokens_in) == (Ended.OUT_OF_TIME, 1, 100), f"what it took is told: {done}")
 
     async def test_too_few_tokens_are_not_spent(self, make: Make) -> None:

@@ -1,0 +1,1 @@
+"""Any chat model as adviser, through LangChain."""
