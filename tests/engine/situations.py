@@ -8,6 +8,7 @@ from devops_agent.kit.testing import START
 from devops_agent.model.action import Blast, Risk
 from devops_agent.model.control import Pause, Silence
 from devops_agent.model.identity import Identity, Protected
+from devops_agent.model.learning import Standing
 from devops_agent.model.situation import Limits, Situation, Trial
 from devops_agent.model.target import Trust
 
@@ -43,6 +44,7 @@ CALM = Situation(
     limits=LIMITS,
     watched=10,
 )
+EARNED = Standing(action="fake.deploy", level=Trust.NOTIFY, says="risen: it healed 8 of 8")
 PAUSE = Pause(id="PAU-1", target="", reason="a release", by="alice", begins_at=NOW)
 SILENCE = Silence(
     id="SIL-1", matchers={"target": "api"}, by="bob", comment="on it", begins_at=NOW, ends_at=NOW + 2 * HOUR
@@ -110,6 +112,7 @@ situations: st.SearchStrategy[Situation] = st.builds(
     troubled=st.integers(0, 10),
     group_size=st.integers(1, 4),
     group_well=st.integers(0, 3),
+    earned=st.sampled_from([None, None, *(EARNED.with_(level=level) for level in Trust)]),
     trials=_trials,
     started_last_hour=st.integers(0, 6),
     hour_frees_at=st.sampled_from([None, NOW + timedelta(minutes=7)]),

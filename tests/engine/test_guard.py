@@ -16,6 +16,7 @@ from devops_agent.model.situation import Situation, Trial
 from devops_agent.model.target import Trust
 from tests.engine.situations import (
     CALM,
+    EARNED,
     HOUR,
     LIMITS,
     NOW,
@@ -125,6 +126,25 @@ CASES: list[tuple[str, Situation, Permission, str]] = [
     ("trust", limited(start_trust=Trust.OBSERVE), DENY, "is observe"),
     ("trust", limited(start_trust=Trust.ASK).with_(risk=Risk.READ), ALLOW, "trust for read actions"),
     ("trust", limited(start_trust=Trust.ASK).with_(approved=True), ALLOW, "a person said yes to this plan"),
+    (
+        "trust",
+        limited(start_trust=Trust.ASK).with_(earned=EARNED),
+        ALLOW,
+        "trust in fake.deploy for this on api is notify",
+    ),
+    (
+        "trust",
+        limited(start_trust=Trust.ASK, trust=Trust.ASK).with_(earned=EARNED),
+        ASK,
+        "is ask, risen: it healed 8 of 8",
+    ),
+    (
+        "trust",
+        CALM.with_(earned=EARNED.with_(level=Trust.ASK, says="fallen: INC-1: undone")),
+        ASK,
+        "fallen: INC-1: undone",
+    ),
+    ("trust", limited(start_trust=Trust.ASK).with_(earned=EARNED, risk=Risk.DANGEROUS), ASK, "is ask"),
     ("deadline", LONG, ALLOW, "5 min for the whole remediation"),
     ("deadline", LONG.with_(trials=(strike(5),)), DENY, "6 min of trying, 5 min is the limit"),
     ("deadline", LONG.with_(trials=(strike(7),)), ALLOW, "5 min for the whole remediation"),

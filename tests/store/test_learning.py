@@ -113,8 +113,8 @@ async def test_waits_are_told_for_a_target_and_for_all_others(store: Store) -> N
     waited = await store.read(lambda rows: learning.waited(rows, "down", target="api", since=LONG_AGO))
     assert waited == Waited(here=(1, 2), elsewhere=(1, 2))
     assert await store.read(lambda rows: learning.waited(rows, "oom", target="api", since=LONG_AGO)) == Waited()
-    assert await store.write(lambda rows: learning.say_of_wait(rows, "INC-0", word="mended"))
-    assert not await store.write(lambda rows: learning.say_of_wait(rows, "INC-9", word="mended"))
+    assert await store.write(lambda rows: learning.say_of_wait(rows, "INC-0"))
+    assert not await store.write(lambda rows: learning.say_of_wait(rows, "INC-9"))
     waited = await store.read(lambda rows: learning.waited(rows, "down", target="api", since=LONG_AGO))
     assert waited.here == (0, 2)
 
@@ -156,9 +156,10 @@ async def test_the_map_from_counted_rows_is_the_one_fitted_to_the_claims_themsel
                 learning.judge(rows, f"INC-{number}", "down", right=raw > 0.4, by=by)
 
     await store.write(work)
-    judged = await store.read(learning.judged)
+    judged = await store.read(lambda rows: learning.judged(rows, since=LONG_AGO))
     assert len(judged) == 54
-    fitted, read = fit(judged), await store.read(learning.calibration)
+    fitted = fit(one.judged for one in judged)
+    read = await store.read(lambda rows: learning.calibration(rows, since=LONG_AGO))
     assert read.curves.keys() == fitted.curves.keys() == {"rules", "openai:gpt"}
     for stated in (0.05, 0.3, 0.6, 0.95):
         guess = Hypothesis(kind="down", says="", confidence=stated)

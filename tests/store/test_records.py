@@ -118,18 +118,6 @@ async def test_only_what_was_begun_counts_as_started(store: Store) -> None:
     assert await started(0, "api") == ["ATT-1", "ATT-2"]
 
 
-async def test_success_of_runbooks_counts_what_was_carried_out_to_its_end(store: Store) -> None:
-    for outcome in (Outcome.HEALED, Outcome.FAILED, Outcome.HEALED, None, Outcome.DENIED):
-        kept = await store.write(lambda rows: attempts.keep(rows, attempt()))
-        if outcome is not Outcome.DENIED:
-            await store.write(lambda rows, id_=kept.id: attempts.start(rows, id_, now=START))  # type: ignore[misc]
-        if outcome is not None:
-            await store.write(
-                lambda rows, id_=kept.id, outcome=outcome: attempts.end(rows, id_, outcome, says="", now=at(1))  # type: ignore[misc]
-            )
-    assert await store.read(attempts.runbook_success) == {("restart", "down"): (2, 3)}
-
-
 def done(key: str, *, target: str = "api", ok: bool = True, verified: bool = True, seconds: float = 2) -> ActionDone:
     return ActionDone(
         key=key,

@@ -12,10 +12,11 @@ from devops_agent.model.prediction import WELL, Prediction
 from devops_agent.store import attempts, incidents, learning
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from devops_agent.model.attempt import Attempt
-    from devops_agent.model.diagnosis import Diagnosis
+    from devops_agent.model.diagnosis import Diagnosis, Hypothesis
     from devops_agent.model.incident import Incident
     from devops_agent.model.learning import Terms
     from devops_agent.model.view import View
@@ -55,19 +56,26 @@ def calibration(rows: Rows, terms: Terms, *, now: datetime) -> Calibration:
     return learning.calibration(rows, since=now - terms.memory) if terms.calibrate else Calibration()
 
 
-def predict(
-    rows: Rows, incident: Incident, diagnosis: Diagnosis, *, view: View, agent_version: str, now: datetime
+def predict(  # noqa: PLR0913 — a prediction is made of these
+    rows: Rows,
+    incident: Incident,
+    diagnosis: Diagnosis,
+    *,
+    advised: Sequence[Hypothesis],
+    view: View,
+    agent_version: str,
+    now: datetime,
 ) -> None:
-    """Keep the likeliest hypothesis of each source, to be judged by what comes of it."""
+    """Keep the likeliest hypothesis of each source, to be judged by what comes of it; `advised` are a model's."""
     if diagnosis.starting or incident.ordered_json:
         return
-    first = {hypothesis.source: hypothesis for hypothesis in reversed(diagnosis.hypotheses)}
+    first = {hypothesis.source: hypothesis for hypothesis in reversed((*diagnosis.hypotheses, *advised))}
     for source, hypothesis in first.items():
         made = Prediction(
             incident=incident.id,
             target=incident.target,
             source=source,
-            kind=WELL if diagnosis.well else hypothesis.kind,
+            kind=WELL if diagnosis.well and hypothesis in diagnosis.hypotheses else hypothesis.kind,
             component=hypothesis.component,
             version=version_of(view, otherwise=agent_version),
             seen=bool(view.conditions),
@@ -92,8 +100,9 @@ def close(rows: Rows, incident: Incident, *, now: datetime, by_person: bool = Fa
     """
     if incident.ordered_json:
         return
-    said = [one for one in learning.predictions(rows, incident.id) if one.kind != WELL or not one.seen]
+    said = learning.predictions(rows, incident.id)
     claims = [one for one in said if one.kind != WELL]
+    ours = [one for one in said if one.source == "rules"]
     done = [one for one in attempts.of_incident(rows, incident.id) if one.started_at is not None]
     healed = [one.kind for one in done if one.outcome is Outcome.HEALED]
     if healed:
@@ -101,10 +110,10 @@ def close(rows: Rows, incident: Incident, *, now: datetime, by_person: bool = Fa
             learning.judge(rows, incident.id, one.kind, right=one.kind in healed)
     elif incident.parent and not by_person:
         _judge_by_parent(rows, incident)
-    elif not done and claims and said[-1].kind == WELL and not any(one.seen for one in claims):
+    elif not done and ours and ours[-1].kind == WELL and not any(one.seen for one in claims):
         for one in claims:
             learning.judge(rows, incident.id, one.kind, right=False)
-    seen = [one for one in claims if one.seen]
+    seen = [one for one in ours if one.kind != WELL and one.seen]
     if seen and not incident.parent:
         _learn_of_waiting(rows, incident, seen[-1].kind, done, now=now, by_person=by_person)
 
@@ -123,4 +132,3 @@ def _learn_of_waiting(
     lasted = until - incident.opened_at >= PLAN_S_TIME
     if lasted or not (done or by_person):
         learning.keep_wait(rows, incident.id, target=incident.target, kind=kind, recovered=not lasted, now=now)
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from devops_agent.durable.journal import Again, Run
-from devops_agent.engine import escalate
+from devops_agent.engine import escalate, learn
 from devops_agent.engine.turn import begin, stranger
 from devops_agent.model.attempt import Outcome
 from devops_agent.model.decision import Answer, Permission
@@ -63,6 +63,7 @@ def abandon(rows: Rows, incident_id: str, says: str, *, settings: Settings, now:
     for attempt in attempts.of_incident(rows, incident_id):
         if attempt.outcome is Outcome.STARTED:
             attempts.end(rows, attempt.id, Outcome.UNCLEAR, says=says, now=now)
+            learn.keep(rows, attempt, Outcome.UNCLEAR, now=now)
     incident = incidents.get(rows, incident_id)
     if incident is None or incident.closed:
         return

@@ -155,8 +155,15 @@ class Turn:
             )
             now = self.site.clock.now()
             found = learn.calibration(rows, self.site.settings().learning, now=now).applied(found)
-            version = self.site.version
-            learn.predict(rows, self.incident, found, view=findings.view, agent_version=version, now=now)
+            learn.predict(
+                rows,
+                self.incident,
+                found,
+                advised=insight.advised if insight else (),
+                view=findings.view,
+                agent_version=self.site.version,
+                now=now,
+            )
             self._tell_news(rows, "diagnosis", f"{found.kind}: {found.says} ({found.confidence:.0%} sure)", found=found)
             if self._current(rows):
                 incidents.describe(rows, self.incident.id, severity=found.severity)

@@ -287,7 +287,7 @@ class _Climb:
             self._fall(_below(self.level), f"{one.incident}: {why}")
         elif wilson((self.healed, self._tried), certainty=self._terms.certainty)[1] < self._terms.bar:
             self._fall(
-                _below(self.level), f"{one.incident}: {why}, as {self._tried - self.healed} of {self._tried} did"
+                _below(self.level), f"{one.incident}: {why}; {self._tried - self.healed} of {self._tried} failed"
             )
 
     def _fall(self, to: Trust, why: str) -> None:

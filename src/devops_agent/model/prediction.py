@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from devops_agent.model.calibration import Judged
 from devops_agent.model.fact import Fact
 
 UNKNOWN, RIGHT, WRONG = "unknown", "right", "wrong"
@@ -33,3 +34,15 @@ class Prediction(Fact, kw_only=True):
     at: datetime
     verdict: str = UNKNOWN
     judged_by: str = ""
+
+    @property
+    def judged(self) -> Judged:
+        """The claim that it was, for calibration; only of one that was judged."""
+        return Judged(
+            target=self.target,
+            source=self.source,
+            raw=self.raw,
+            published=self.published,
+            right=self.verdict == RIGHT,
+            weight=PERSON_WEIGHT if self.judged_by == PERSON else 1.0,
+        )

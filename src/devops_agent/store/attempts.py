@@ -125,6 +125,31 @@ def record_action(rows: Rows, done: ActionDone) -> None:
     )
 
 
+def actions_of(rows: Rows, incident: str) -> list[ActionDone]:
+    """Return the actions that were executed for an incident, oldest first."""
+    return [
+        ActionDone(
+            key=row["key"],
+            attempt=row["attempt"],
+            incident=row["incident"],
+            target=row["target"],
+            kind=row["kind"],
+            action=row["action"],
+            step=row["step"],
+            started_at=from_us(row["started_at"]),
+            ended_at=from_us(row["ended_at"]),
+            ok=bool(row["ok"]),
+            verified=bool(row["verified"]),
+            says=row["says"],
+        )
+        for row in rows.all(
+            "SELECT key, attempt, incident, target, kind, action, step, started_at, ended_at, ok, verified, says"
+            " FROM actions WHERE incident = :incident ORDER BY started_at, key",
+            incident=incident,
+        )
+    ]
+
+
 def mark_undone(rows: Rows, key: str) -> None:
     """Note that an action was taken back."""
     rows.run("UPDATE actions SET undone = 1 WHERE key = :key", key=key)
@@ -150,17 +175,6 @@ def success(rows: Rows, *, target: str = "") -> list[Success]:
             target=target,
         )
     ]
-
-
-def runbook_success(rows: Rows) -> dict[tuple[str, str], tuple[int, int]]:
-    """Return (runbook, fault class) → (healed, carried out)."""
-    return {
-        (row["runbook"], row["kind"]): (int(row["healed"]), int(row["n"]))
-        for row in rows.all(
-            "SELECT runbook, kind, sum(CASE WHEN outcome = 'healed' THEN 1 ELSE 0 END) AS healed, count(*) AS n"
-            " FROM attempts WHERE started_at IS NOT NULL AND ended_at IS NOT NULL GROUP BY runbook, kind"
-        )
-    }
 
 
 def _attempt(row: Row) -> Attempt:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from devops_agent.model.attempt import Outcome
-from devops_agent.model.calibration import Calibration, Counted, Judged, fit_counts, part_of
-from devops_agent.model.learning import MENDED, Tried, Waited
+from devops_agent.model.calibration import Calibration, Counted, fit_counts, part_of
+from devops_agent.model.learning import Tried, Waited
 from devops_agent.model.prediction import OUTCOME, PERSON, PERSON_WEIGHT, RIGHT, WRONG, Prediction
 from devops_agent.store.rows import Row, Rows, from_us, maybe_time, to_us
 
@@ -114,9 +114,9 @@ def keep_wait(rows: Rows, incident: str, *, target: str, kind: str, recovered: b
     )
 
 
-def say_of_wait(rows: Rows, incident: str, *, word: str) -> bool:
+def say_of_wait(rows: Rows, incident: str) -> bool:
     """Take back that an incident's trouble was over by itself: a person mended it; False: nobody had said so."""
-    return word == MENDED and bool(rows.run("UPDATE waits SET recovered = 0 WHERE incident = :id", id=incident))
+    return bool(rows.run("UPDATE waits SET recovered = 0 WHERE incident = :id AND recovered = 1", id=incident))
 
 
 def waited(rows: Rows, kind: str, *, target: str, since: datetime) -> Waited:
@@ -131,6 +131,18 @@ def waited(rows: Rows, kind: str, *, target: str, since: datetime) -> Waited:
     ):
         counts[bool(row["here"])] = (int(row["over_"]), int(row["n"]))
     return Waited(here=counts[True], elsewhere=counts[False])
+
+
+def waits(rows: Rows, *, since: datetime) -> dict[tuple[str, str], tuple[int, int]]:
+    """Return (fault class, target) → (was over by itself, was left alone)."""
+    return {
+        (row["kind"], row["target"]): (int(row["over_"]), int(row["n"]))
+        for row in rows.all(
+            "SELECT kind, target, sum(recovered) AS over_, count(*) AS n FROM waits WHERE at >= :since"
+            " GROUP BY kind, target",
+            since=to_us(since),
+        )
+    }
 
 
 def predict(rows: Rows, made: Prediction) -> None:
@@ -183,18 +195,18 @@ def predictions(rows: Rows, incident: str) -> list[Prediction]:
     ]
 
 
-def judged(rows: Rows, *, since: datetime | None = None, limit: int = 5_000) -> list[Judged]:
+def judged(rows: Rows, *, since: datetime, limit: int = 5_000) -> list[Prediction]:
     """Return the newest predictions that were found right or wrong, oldest first."""
     found = rows.all(
         f"SELECT {_PREDICTION} FROM predictions WHERE verdict <> 'unknown' AND at >= :since"
         " ORDER BY at DESC, incident LIMIT :limit",
-        since=to_us(since) if since else 0,
+        since=to_us(since),
         limit=limit,
     )
-    return [_judged(_prediction(row)) for row in reversed(found)]
+    return [_prediction(row) for row in reversed(found)]
 
 
-def calibration(rows: Rows, *, since: datetime | None = None) -> Calibration:
+def calibration(rows: Rows, *, since: datetime) -> Calibration:
     """Return the maps from stated to published confidence that all judged predictions teach.
 
     Only counts by part of the scale are read, so that it takes well under ten milliseconds after years.
@@ -207,22 +219,11 @@ def calibration(rows: Rows, *, since: datetime | None = None) -> Calibration:
         " WHERE verdict <> 'unknown' AND at >= :since GROUP BY source, part ORDER BY source, part",
         person=PERSON,
         weight=PERSON_WEIGHT,
-        since=to_us(since) if since else 0,
+        since=to_us(since),
     ):
         counted = Counted(claims=float(row["claims"]), right=float(row["hits"]), raw=float(row["stated"]))
         counts.setdefault(row["source"], {})[int(row["part"])] = counted
     return fit_counts(counts)
-
-
-def _judged(one: Prediction) -> Judged:
-    return Judged(
-        target=one.target,
-        source=one.source,
-        raw=one.raw,
-        published=one.published,
-        right=one.verdict == RIGHT,
-        weight=PERSON_WEIGHT if one.judged_by == PERSON else 1.0,
-    )
 
 
 def _tried(row: Row) -> Tried:
