@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import given
@@ -10,12 +11,18 @@ from hypothesis import strategies as st
 from devops_agent.config.settings import Settings
 from devops_agent.engine import judge
 from devops_agent.engine.classify import History
+from devops_agent.engine.plan import Options
 from devops_agent.engine.replay import Policy, Replayed, replay
 from devops_agent.kit.testing import START
+from devops_agent.model.calibration import Calibration, Judged, fit
+from devops_agent.model.diagnosis import Hypothesis
 from devops_agent.model.directory import Directory
 from devops_agent.model.fact import Fact, to_json
+from devops_agent.model.insight import Insight
 from devops_agent.model.judgement import Judgement
-from devops_agent.model.target import Target, Thresholds, Trust
+from devops_agent.model.learning import Record
+from devops_agent.model.target import Check, Target, Thresholds, Trust
+from tests.engine.site import ACTIONS, runbook
 from tests.engine.situations import CALM, situations
 from tests.engine.views import API, DEAD, HEALTHY, ILL, INCIDENT, RUNS, firing, view
 
@@ -32,6 +39,14 @@ VIEWS = (
     view(None, HEALTHY),
     view(RUNS.with_(starting=True), ILL),
 )
+CALIBRATION = fit([Judged(target="api", raw=0.9, published=0.9, right=n % 2 == 0) for n in range(40)])
+ENDED = Hypothesis(kind="down", says="it ended", confidence=0.95, evidence=("EV-1",))
+INSIGHT = Insight(incident="INC-1", at=START, hypotheses=(ENDED,))
+BOOKS = (
+    runbook("restart", "fake.restart"),
+    runbook("start", "fake.start"),
+    runbook("special", "fake.restart", args={"note": "{options.note} on {target}"}),
+)
 cases: st.SearchStrategy[judge.Case] = st.builds(
     judge.Case,
     incident=st.just(INCIDENT),
@@ -39,6 +54,24 @@ cases: st.SearchStrategy[judge.Case] = st.builds(
     view=st.sampled_from(VIEWS),
     ailing_parents=st.sampled_from([(), ("db",)]),
     history=st.builds(History, healed=st.integers(0, 5), many=st.integers(1, 3)),
+    insight=st.sampled_from([None, INSIGHT, INSIGHT.with_(well=True), INSIGHT.with_(enough=False)]),
+    calibration=st.sampled_from([Calibration(), CALIBRATION]),
+)
+records = st.builds(
+    Record,
+    here=st.tuples(st.integers(0, 3), st.integers(3, 5)),
+    here_weighted=st.tuples(st.floats(0, 3), st.floats(3, 5)),
+)
+options: st.SearchStrategy[Options] = st.builds(
+    Options,
+    incident=st.builds(INCIDENT.with_, attempts=st.integers(0, 3), guided=st.sampled_from(["", "", "start", "gone"])),
+    kind=st.sampled_from(["down", "unhealthy", "unknown"]),
+    target=st.sampled_from([API, API.with_(via=""), API.with_(options={"note": "x", "secret": "y"})]),
+    runbooks=st.permutations(BOOKS).map(tuple),
+    labels=st.sampled_from([{}, {"alertname": "ServiceDown"}]),
+    offered=st.just(tuple(ACTIONS)),
+    tried=st.sampled_from([(), ("restart",)]),
+    records=st.dictionaries(st.sampled_from(["restart", "start", "special"]), records),
 )
 
 
@@ -61,7 +94,8 @@ def case(seen: View, *names: str) -> judge.Case:
 def policy(target: Target = API, **guard: object) -> Policy:
     settings = Settings(targets=(target,), source="agent.yaml")
     settings = settings.with_(guard=settings.guard.with_(**guard))
-    return Policy(settings=settings, directory=Directory(settings.targets), switched={})
+    directory = Directory(settings.targets)
+    return Policy(settings=settings, directory=directory, runbooks=BOOKS, actions=ACTIONS, switched={})
 
 
 def replayed(*judgements: Judgement, by: Policy | None = None) -> Replayed:
@@ -80,11 +114,27 @@ def test_a_decision_of_the_guard_is_made_again_from_what_was_kept(situation: Fac
     assert judge.again(kept) == kept.result_json
 
 
-@given(situations=st.lists(situations, max_size=5), cases=st.lists(cases, max_size=3))
-def test_the_same_judgements_are_replayed_to_the_same_words(
-    situations: Sequence[Fact], cases: Sequence[judge.Case]
-) -> None:
-    judgements = [judged(judge.DIAGNOSE, one) for one in cases] + [judged(judge.DECIDE, one) for one in situations]
+@given(options=options)
+def test_a_choice_is_made_again_from_what_was_kept(options: Options) -> None:
+    kept = judged(judge.CHOOSE, options)
+    assert judge.again(kept) == kept.result_json
+
+
+@given(options=options)
+def test_what_is_not_kept_of_a_target_changes_no_choice(options: Options) -> None:
+    assert judge.CHOOSE.bare(options).target.checks == ()
+    assert judge.CHOOSE.decide(judge.CHOOSE.bare(options)) == judge.CHOOSE.decide(options)
+
+
+judgements = st.one_of(
+    cases.map(lambda case: judged(judge.DIAGNOSE, case)),
+    options.map(lambda options: judged(judge.CHOOSE, options)),
+    situations.map(lambda situation: judged(judge.DECIDE, situation)),
+)
+
+
+@given(judgements=st.lists(judgements, max_size=6))
+def test_the_same_judgements_are_replayed_to_the_same_words(judgements: Sequence[Judgement]) -> None:
     first = replay(judgements, policy=policy())
     assert to_json(replay(judgements, policy=policy())) == to_json(first)
     assert (first.same, first.changed, first.unreadable) == (len(judgements), (), ())
@@ -103,8 +153,8 @@ def test_a_lowered_limit_shows_what_would_be_decided_now_and_which_rule_says_so(
 
 
 def test_a_switch_that_was_turned_off_shows() -> None:
-    by = Policy(settings=policy().settings, directory=policy().directory, switched={"AUTO_REMEDIATION_ENABLED": False})
-    (found,) = replayed(judged(judge.DECIDE, CALM), by=by).policy
+    off = replace(policy(), switched={"AUTO_REMEDIATION_ENABLED": False})
+    (found,) = replayed(judged(judge.DECIDE, CALM), by=off).policy
     assert found.now.startswith("deny by mode")
 
 
@@ -129,6 +179,41 @@ def test_what_the_guard_decides_rests_on_what_would_be_diagnosed_now() -> None:
     by = policy(API.with_(thresholds=Thresholds(memory_percent=95)), min_confidence=0.8)
     (found,) = replayed(judged(judge.DIAGNOSE, seen), judged(judge.DECIDE, CALM), by=by).policy
     assert found.now == "ask by confidence: 70% sure of the cause, 80% is needed"
+
+
+def choosing(**changes: object) -> Options:
+    whole = Options(incident=INCIDENT, kind="down", target=API, runbooks=BOOKS[:1], offered=tuple(ACTIONS), readings={})
+    return whole.with_(**changes)
+
+
+def test_a_runbook_that_was_rewritten_shows_the_plan_that_it_would_be_now() -> None:
+    rewritten = replace(policy(), runbooks=(runbook("restart", "fake.start"),))
+    (found,) = replayed(judged(judge.CHOOSE, choosing()), by=rewritten).policy
+    assert (found.was, found.now) == ("restart: fake.restart", "restart: fake.start")
+
+
+def test_the_guard_is_asked_about_the_plan_that_would_be_chosen_now() -> None:
+    """The new plan does what is risky, which is asked about."""
+    rewritten = replace(policy(), runbooks=(runbook("restart", "fake.rollback"),))
+    found = replayed(judged(judge.CHOOSE, choosing()), judged(judge.DECIDE, CALM), by=rewritten).policy
+    assert [one.step for one in found] == ["choose", "decide"]
+    assert found[1].now.startswith("ask by trust: trust for risky actions on api is ask")
+
+
+def test_without_a_runbook_any_more_nothing_is_decided_on() -> None:
+    without = replace(policy(), runbooks=())
+    found = replayed(judged(judge.CHOOSE, choosing()), judged(judge.DECIDE, CALM), by=without).policy
+    assert [one.now for one in found] == ["no plan: no runbook is for down on fake"] * 2
+
+
+def test_passwords_of_checks_and_options_that_no_runbook_asks_for_are_not_kept() -> None:
+    target = API.with_(
+        checks=(Check(name="health", headers={"Authorization": "Bearer hush"}),),
+        options={"env": {"PASSWORD": "hush"}, "note": "told"},
+    )
+    bare = judge.CHOOSE.bare(choosing(target=target, runbooks=BOOKS))
+    assert "hush" not in to_json(bare)
+    assert bare.target.options == {"note": "told"}
 
 
 def test_a_target_that_is_gone_is_decided_on_as_then() -> None:

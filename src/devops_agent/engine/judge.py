@@ -5,21 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from devops_agent.engine import classify, guard
+from devops_agent.engine import classify, guard, plan
 from devops_agent.model.alert import Alert
+from devops_agent.model.calibration import Calibration
 from devops_agent.model.decision import Decision
 from devops_agent.model.diagnosis import Diagnosis
 from devops_agent.model.fact import Fact, from_json, to_json
 from devops_agent.model.incident import Incident
+from devops_agent.model.insight import Insight
 from devops_agent.model.judgement import Judgement
+from devops_agent.model.rendering import placeholders
 from devops_agent.model.situation import Situation
 from devops_agent.model.view import View
 from devops_agent.store import judgements
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
+    from devops_agent.model.runbook import Runbook
     from devops_agent.store.rows import Rows
 
 Inputs = TypeVar("Inputs", bound=Fact)
@@ -34,6 +38,8 @@ class Question(Generic[Inputs, Result]):
     inputs: type[Inputs]
     result: type[Result]
     decide: Callable[[Inputs], Result]
+    bare: Callable[[Inputs], Inputs] = lambda inputs: inputs
+    """Takes away what the decision does not look at and must not be kept."""
 
 
 class Case(Fact, kw_only=True):
@@ -45,21 +51,45 @@ class Case(Fact, kw_only=True):
     view: View
     ailing_parents: tuple[str, ...] = ()
     history: classify.History
+    insight: Insight | None = None
+    calibration: Calibration = Calibration()
 
 
 def _diagnose(case: Case) -> Diagnosis:
-    return classify.diagnose(
+    stated = classify.diagnose(
         case.incident,
         alerts=case.alerts,
         view=case.view,
         ailing_parents=case.ailing_parents,
         history=case.history,
+        insight=case.insight,
     )
+    return case.calibration.applied(stated)
+
+
+def _bare(options: plan.Options) -> plan.Options:
+    """Leave out the target's checks and the options that no runbook asks for: they may hold passwords and tokens."""
+    asked = {name for book in options.runbooks for text in _texts(book) for name in placeholders(text)}
+    target = options.target
+    kept = {name: value for name, value in target.options.items() if f"options.{name}" in asked}
+    return options.with_(target=target.with_(checks=(), options=kept))
+
+
+def _texts(book: Runbook) -> Iterator[str]:
+    """Yield every text of a runbook in which a placeholder may stand."""
+    yield from book.advice
+    for step in book.steps:
+        for value in step.args.values():
+            if isinstance(value, tuple):
+                yield from value
+            elif isinstance(value, str):
+                yield value
 
 
 DIAGNOSE = Question(name="diagnose", inputs=Case, result=Diagnosis, decide=_diagnose)
+CHOOSE = Question(name="choose", inputs=plan.Options, result=plan.Choice, decide=plan.choose, bare=_bare)
 DECIDE = Question(name="decide", inputs=Situation, result=Decision, decide=guard.decide)
-QUESTIONS: Mapping[str, Question[Any, Any]] = {question.name: question for question in (DIAGNOSE, DECIDE)}
+QUESTIONS: Mapping[str, Question[Any, Any]] = {one.name: one for one in (DIAGNOSE, CHOOSE, DECIDE)}
 """Every decision that is kept, by name."""
 
 
@@ -67,6 +97,7 @@ def judge(
     rows: Rows, question: Question[Inputs, Result], inputs: Inputs, *, incident: str, now: datetime, version: str
 ) -> Result:
     """Answer a question, and keep the answer with its inputs in the transaction of what is made of it."""
+    inputs = question.bare(inputs)
     result = question.decide(inputs)
     judgements.keep(
         rows,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from devops_agent.engine import judge, stock
+from devops_agent.engine.plan import Choice, Options
 from devops_agent.model.decision import Decision
 from devops_agent.model.diagnosis import Diagnosis
 from devops_agent.model.fact import Fact, from_json
@@ -15,12 +16,14 @@ from devops_agent.model.situation import Situation
 from devops_agent.model.view import view_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from devops_agent.config.settings import Settings
+    from devops_agent.model.action import Action
     from devops_agent.model.directory import Directory
     from devops_agent.model.judgement import Judgement
+    from devops_agent.model.runbook import Plan, Runbook
     from devops_agent.model.target import Target
 
 
@@ -58,6 +61,9 @@ class Policy:
 
     settings: Settings
     directory: Directory
+    runbooks: Sequence[Runbook]
+    actions: Mapping[str, Action]
+    """All that plugins offer, by name."""
     switched: Mapping[str, bool]
     """Switches that were changed while running."""
 
@@ -113,6 +119,8 @@ class _Chain:
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self._diagnosis: Diagnosis | None = None
+        self._target: Target | None = None
+        self._choice: Choice | None = None
 
     def decide(self, judgement: Judgement) -> Any:  # noqa: ANN401 — each step has a result of its own
         """Return what is decided today."""
@@ -122,6 +130,11 @@ class _Chain:
             case judge.Case():
                 self._diagnosis = judge.DIAGNOSE.decide(self._case(inputs))
                 return self._diagnosis
+            case Options():
+                self._choice = judge.CHOOSE.decide(self._options(inputs))
+                return self._choice
+            case Situation() if self._choice is not None and self._choice.plan is None:
+                return self._choice
             case Situation():
                 return judge.DECIDE.decide(self._situation(inputs))
             case _:
@@ -135,12 +148,29 @@ class _Chain:
             view = view_of(target, state=view.state, evidence=view.evidence, at=view.at)
         return case.with_(view=view, history=case.history.with_(many=strikes))
 
+    def _options(self, options: Options) -> Options:
+        policy = self._policy
+        self._target = policy.directory.get(options.target.name) or options.target
+        kind = self._diagnosis.kind if self._diagnosis is not None else options.kind
+        # Who knows of fewer targets' actions than the agent did (found ones, other plugins) takes none away.
+        offered = tuple(sorted({*options.offered, *policy.actions}))
+        return options.with_(target=self._target, kind=kind, runbooks=tuple(policy.runbooks), offered=offered)
+
     def _situation(self, situation: Situation) -> Situation:
         """Return the situation under today's limits; what was so then, such as pauses and earlier plans, stays."""
-        target = self._policy.directory.get(situation.target)
+        target = self._policy.directory.get(situation.target) or self._target
+        if self._choice is not None and self._choice.plan is not None:
+            situation = self._weighed(situation, self._choice.plan)
         if self._diagnosis is not None:
             situation = situation.with_(confidence=self._diagnosis.confidence)
         return situation if target is None else self._limited(situation, target)
+
+    def _weighed(self, situation: Situation, plan: Plan) -> Situation:
+        """Return the situation with the weight of today's plan, when every action of it is known here."""
+        if not all(step.action in self._policy.actions for step in plan.steps):
+            return situation
+        risk, blast = stock.weight(plan, self._policy.actions)
+        return situation.with_(risk=risk, blast=blast)
 
     def _limited(self, situation: Situation, target: Target) -> Situation:
         settings = self._policy.settings
@@ -178,6 +208,8 @@ def _gist(result: object) -> object:
     match result:
         case Diagnosis():
             return result.kind, result.well, result.starting
+        case Choice():
+            return result.plan
         case Decision():
             return result.permission, result.rule
         case _:
@@ -188,6 +220,10 @@ def _says(result: object) -> str:
     match result:
         case Diagnosis():
             return f"{result.kind} ({result.confidence:.0%} sure): {result.says}"
+        case Choice() if result.plan is not None:
+            return f"{result.plan.runbook}: {'; '.join(step.action for step in result.plan.steps)}"
+        case Choice():
+            return f"no plan: {result.says}"
         case Decision():
             return f"{result.permission.value} by {result.rule}: {result.reason}"
         case _:
@@ -205,7 +241,7 @@ def _why(before: object, after: object) -> str:
                 if one.permission.value != was.get(one.rule)
             ]
             return "; ".join(turned) or "the rules say the same in other words"
-        case Diagnosis(), Diagnosis():
+        case (_, Diagnosis() | Choice()):
             return after.says
         case _:
             return ""
