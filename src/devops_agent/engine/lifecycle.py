@@ -5,13 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from devops_agent.model.incident import MOVES, Incident, Status
-from devops_agent.store import events, incidents
+from devops_agent.store import events, incidents, runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
     from devops_agent.store.rows import Rows
+
+
+REMEMBER = "remember"
+"""The queue, and the topic, of what is to be learnt from incidents that are closed."""
+CLOSED = "incident"
+"""The job of one of them."""
 
 
 class IllegalMoveError(Exception):
@@ -55,4 +61,8 @@ def move(  # noqa: PLR0913 — a move names what it does and why
         **({"next_steps": list(next_steps)} if next_steps else {}),
         **data,
     )
+    if to is Status.RESOLVED:
+        from devops_agent import __version__
+
+        runs.enqueue(rows, REMEMBER, CLOSED, key=incident.id, now=now, version=__version__)
     return moved

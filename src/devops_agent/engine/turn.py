@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from devops_agent.durable.journal import Again, Run
-from devops_agent.engine import classify, escalate, guard, investigate, learn, lifecycle, plan, remediate, stock, verify
+from devops_agent.engine import classify, escalate, investigate, judge, learn, lifecycle, plan, remediate, stock, verify
 from devops_agent.engine.commands import RUNS
 from devops_agent.engine.receive import OWN_SOURCES, firing_on, release
 from devops_agent.model.action import Proof, Proven, Step
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from devops_agent.engine.investigate import Findings
+    from devops_agent.engine.judge import Inputs, Question, Result
     from devops_agent.engine.site import Site
     from devops_agent.model.insight import Insight
     from devops_agent.model.view import View
@@ -145,16 +146,17 @@ class Turn:
         def diagnose(rows: Rows) -> Diagnosis:
             past = attempts.started_since(rows, since, target=self.incident.target)
             healed = sum(1 for one in past if one.outcome is Outcome.HEALED and not one.ordered)
-            found = classify.diagnose(
-                self.incident,
-                alerts=firing_on(rows, self.incident, directory=self.site.ground().directory),
+            now = self.site.clock.now()
+            case = judge.Case(
+                incident=self.incident,
+                alerts=tuple(firing_on(rows, self.incident, directory=self.site.ground().directory)),
                 view=findings.view,
                 ailing_parents=findings.ailing_parents,
                 history=classify.History(healed=healed, many=strikes.count),
                 insight=insight,
+                calibration=learn.calibration(rows, self.site.settings().learning, now=now),
             )
-            now = self.site.clock.now()
-            found = learn.calibration(rows, self.site.settings().learning, now=now).applied(found)
+            found = self._answer(rows, judge.DIAGNOSE, case)
             learn.predict(
                 rows,
                 self.incident,
@@ -214,7 +216,7 @@ class Turn:
                 site=self.site,
                 now=self.site.clock.now(),
             )
-            chosen = plan.choose(options)
+            chosen = self._answer(rows, judge.CHOOSE, options)
             self._tell_news(rows, "plan", chosen.says, steps=[s.name for s in chosen.plan.steps] if chosen.plan else [])
             return chosen
 
@@ -245,7 +247,7 @@ class Turn:
                 site=self.site,
                 now=now,
             )
-            decision = guard.decide(situation)
+            decision = self._answer(rows, judge.DECIDE, situation)
             attempt = Attempt(
                 incident=incident.id,
                 target=target.name,
@@ -478,6 +480,11 @@ class Turn:
         approvals.withdraw(rows, incident.id, now=now)
         lifecycle.move(rows, incident, Status.RESOLVED, reason=reason, now=now)
         release(rows, incident, ground=self.site.ground(), now=now)
+
+    def _answer(self, rows: Rows, question: Question[Inputs, Result], inputs: Inputs) -> Result:
+        """Decide, and keep what the decision was made from."""
+        now, version = self.site.clock.now(), self.site.version
+        return judge.judge(rows, question, inputs, incident=self.incident.id, now=now, version=version)
 
     def _current(self, rows: Rows) -> Incident | None:
         """Return the incident as it is now, None when somebody closed it in between."""

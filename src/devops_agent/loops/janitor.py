@@ -17,6 +17,7 @@ from devops_agent.store import (
     evidence,
     incidents,
     insights,
+    judgements,
     outbox,
     runs,
 )
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("devops_agent.janitor")
 
 KEEP = timedelta(days=30)
-"""How long resolved alerts, evidence, judgements, notices, plans that were not carried out and the journals of finished runs are
-kept; incidents, what was done, and the timeline are kept for ever."""
+"""How long resolved alerts, evidence, judgements, notices, plans that were not carried out and the journals of finished
+runs are kept; incidents, what was done, and the timeline are kept for ever."""
 _KEEP_ROUNDS = timedelta(days=1)
 """The same for journals of rounds after which a response only went on waiting: there may be one every few seconds."""
 
