@@ -34,6 +34,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "show": ("incidents:show_incident", "Tell everything about one incident."),
         "why": ("incidents:tell_why", "Tell what every rule of the guard said, and which decided."),
         "tail": ("looking:follow_events", "Follow what happens, live."),
+        "learning": ("learning:show_learning", "Tell what was learnt: how right it is, what helps, what may act."),
         "statistics": ("looking:show_statistics", "Tell how often each action worked."),
     },
     "Decide": {
@@ -41,6 +42,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "approve": ("answering:approve", "Let a plan be carried out."),
         "deny": ("answering:deny", "Refuse a plan."),
         "guide": ("answering:guide", "Say which runbook to use for an incident."),
+        "feedback": ("learning:give_feedback", "Say whether a diagnosis was right, and what a plan did."),
         "resolve": ("answering:resolve", "Close an incident by hand."),
         "restart": ("ordering:restart", "Order the restart of a target."),
         "order": ("ordering:order", "Order any action that a plugin offers."),

@@ -47,6 +47,20 @@ class ResolveAsked(Asked):
     comment: Said = ""
 
 
+class FeedbackAsked(Asked):
+    """A person's word on an incident; at least one of its members has to say something."""
+
+    diagnosis: Literal["right", "wrong"] | None = None
+    """Whether what was said to be wrong, was."""
+    kind: Annotated[str, Field(max_length=253)] = ""
+    """What was really wrong: a fault class, or `well`."""
+    component: Annotated[str, Field(max_length=253)] = ""
+    """Where the cause really lay."""
+    outcome: Literal["helped", "useless", "harmful", "mended"] | None = None
+    """What the last plan did; `mended`: a person did it, and it was not over by itself."""
+    comment: Said = ""
+
+
 class PauseAsked(Asked):
     """What to pause, why and for how long."""
 

@@ -21,6 +21,7 @@ _TAGS = {
     "incidents": "Incidents and approvals",
     "controls": "Pauses, silences, flags, tokens",
     "catalogue": "What there is",
+    "learning": "What was learnt",
     "record": "The record",
 }
 
