@@ -7,7 +7,7 @@ import pytest
 
 from devops_agent.kit.testing import START
 from devops_agent.model.alert import Alert, AlertStatus
-from devops_agent.store import alerts, approvals, events, incidents, open_store, runs
+from devops_agent.store import alerts, approvals, events, incidents, learning, open_store, runs
 from devops_agent.store.rows import Row, Rows
 from tests.store.connecting import connect
 from tests.store.test_runs import LEASE
@@ -29,6 +29,13 @@ HOT: dict[str, Callable[[Rows], object]] = {
     "incidents.page": incidents.page,
     "events.of_incident": lambda rows: events.of_incident(rows, "INC-1"),
     "events.after": lambda rows: events.after(rows, 7),
+    "learning.of_kind": lambda rows: learning.of_kind(rows, "down", since=START),
+    "learning.of_target": lambda rows: learning.of_target(rows, "t", "down", since=START),
+    "learning.waited": lambda rows: learning.waited(rows, "down", target="t", since=START),
+    "learning.calibration": lambda rows: learning.calibration(rows, since=START),
+    "learning.predictions": lambda rows: learning.predictions(rows, "INC-1"),
+    "learning.judge": lambda rows: learning.judge(rows, "INC-1", "down", right=True),
+    "learning.relapse": lambda rows: learning.relapse(rows, "INC-1"),
     "approvals.expire": lambda rows: approvals.expire(rows, now=START),
     "approvals.ask": lambda rows: approvals.ask(
         rows, incident="INC-1", digest="d", summary="", now=START, expires_at=START

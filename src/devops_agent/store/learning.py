@@ -198,7 +198,7 @@ def predictions(rows: Rows, incident: str) -> list[Prediction]:
 def judged(rows: Rows, *, since: datetime, limit: int = 5_000) -> list[Prediction]:
     """Return the newest predictions that were found right or wrong, oldest first."""
     found = rows.all(
-        f"SELECT {_PREDICTION} FROM predictions WHERE verdict <> 'unknown' AND at >= :since"
+        f"SELECT {_PREDICTION} FROM predictions WHERE verdict IN ('right', 'wrong') AND at >= :since"
         " ORDER BY at DESC, incident LIMIT :limit",
         since=to_us(since),
         limit=limit,
@@ -216,7 +216,7 @@ def calibration(rows: Rows, *, since: datetime) -> Calibration:
         "SELECT source, part, sum(CASE WHEN judged_by = :person THEN :weight ELSE 1.0 END) AS claims,"
         " sum(CASE WHEN verdict <> 'right' THEN 0.0 WHEN judged_by = :person THEN :weight ELSE 1.0 END) AS hits,"
         " sum(CASE WHEN judged_by = :person THEN :weight * raw ELSE raw END) AS stated FROM predictions"
-        " WHERE verdict <> 'unknown' AND at >= :since GROUP BY source, part ORDER BY source, part",
+        " WHERE verdict IN ('right', 'wrong') AND at >= :since GROUP BY source, part ORDER BY source, part",
         person=PERSON,
         weight=PERSON_WEIGHT,
         since=to_us(since),
