@@ -135,3 +135,13 @@ def test_a_check_that_is_not_vital_brings_readings_only() -> None:
     found = view(RUNS, ILL, of=lazy)
     assert (found.failing, found.checked, found.health) == ((), False, Health.WELL)
     assert view(None, HEALTHY, of=lazy).health is Health.UNKNOWN
+
+
+async def test_what_prometheus_knows_is_asked_for_any_target() -> None:
+    shop = Target(name="shop")
+    probe = FakeProbe(FakeWorld(clock=FakeClock()))
+    probe.world.add("shop").readings = {"error_percent": 1.0}
+    eyes = Eyes(actuators={}, probes={"prometheus": probe, "docker": probe}, fallback=None, clock=FakeClock())
+    view = await eyes.look(shop)
+    assert view.readings == {"error_percent": 1.0}
+    assert len(view.evidence) == 3

@@ -1,6 +1,6 @@
 """What several looks at one target amount to."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -39,3 +39,12 @@ def test_a_container_that_runs_is_well_without_any_check() -> None:
 def test_what_is_no_figure_is_no_reading(value: float) -> None:
     piece = Evidence(source="http", name="memory_percent", value=value, at=AT)
     assert view_of(SHOP, state=None, evidence=(piece,), at=AT).readings == {}
+
+
+@pytest.mark.parametrize(("started", "readings"), [(120, {"error_percent": 30.0}), (30, {})])
+def test_what_was_measured_while_another_instance_ran_is_no_reading_of_this_one(
+    started: int, readings: dict[str, float]
+) -> None:
+    state = State(exists=True, running=True, since=AT - timedelta(seconds=started))
+    piece = Evidence(source="prometheus", name="error_percent", value=30.0, at=AT, window=timedelta(minutes=1))
+    assert view_of(SHOP, state=state, evidence=(piece,), at=AT).readings == readings

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("devops_agent.look")
 
 _WINDOW = timedelta(minutes=5)
+_EVERYWHERE = ("host", "prometheus")
+"""Probes that may know something of any target."""
 _PATIENCE = 10.0  # seconds; a plugin that takes longer is left out of this look
 
 
@@ -55,7 +57,7 @@ class Eyes:
 
     def _fitting(self, target: Target) -> list[str]:
         kinds = {check.kind for check in target.checks}
-        return [name for name in self._probes if name in kinds or name in (target.via, "host")]
+        return [name for name in self._probes if name in kinds or name in (target.via, *_EVERYWHERE)]
 
     async def _observe(self, target: Target) -> State | None:
         actuator = self._actuators.get(target.via)

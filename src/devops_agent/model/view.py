@@ -100,6 +100,7 @@ def view_of(target: Target, *, state: State | None, evidence: tuple[Evidence, ..
         piece.name: float(piece.value)
         for piece in evidence
         if isinstance(piece.value, int | float) and not isinstance(piece.value, bool) and _is_figure(piece.value)
+        if not _of_the_one_before(piece, state)
     }
     network = next((str(p.value) for p in evidence if p.name == "verdict" and p.value in NETWORK_VERDICTS), "")
     grace = _in_grace(target, state, at=at)
@@ -117,6 +118,12 @@ def view_of(target: Target, *, state: State | None, evidence: tuple[Evidence, ..
         network=network,
     )
     return view.with_(conditions=tuple(_conditions(view, target.thresholds)))
+
+
+def _of_the_one_before(piece: Evidence, state: State | None) -> bool:
+    """Whether it was measured over a window in which another instance ran: that one's errors are not this one's."""
+    since = state.since if state is not None else None
+    return since is not None and piece.window is not None and piece.at - piece.window < since
 
 
 def _in_grace(target: Target, state: State | None, *, at: datetime) -> bool:

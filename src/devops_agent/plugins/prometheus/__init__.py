@@ -1,0 +1,1 @@
+"""Prometheus: answers queries, and tells of every target how its users fare."""
