@@ -5,11 +5,15 @@ from pathlib import Path
 from devops_agent.config.docs import sections
 from devops_agent.plugins.alertmanager import config as alertmanager
 from devops_agent.plugins.command import config as command
+from devops_agent.plugins.deployments import config as deployments
 from devops_agent.plugins.docker import config as docker
+from devops_agent.plugins.git import config as git
 from devops_agent.plugins.host import config as host
 from devops_agent.plugins.http import config as http
+from devops_agent.plugins.loki import config as loki
 from devops_agent.plugins.network import config as network
 from devops_agent.plugins.process import config as process
+from devops_agent.plugins.prometheus import config as prometheus
 from devops_agent.plugins.supervisord import config as supervisord
 from devops_agent.plugins.systemd import config as systemd
 
@@ -20,7 +24,8 @@ _HEAD = f"""\
 
 <!-- Written by `python -m devops_agent.app.docs`; edit the docstrings in `src/devops_agent/plugins` instead. -->
 
-What `agent.yaml` may say to each plugin, for all targets (`plugins:`) and at one target. All of it has defaults.
+What `agent.yaml` may say to each plugin, for all targets (`plugins:`) and at one target. All of it has
+defaults, but for the `url` of Prometheus and Loki.
 
 ```yaml
 plugins:
@@ -59,6 +64,10 @@ Compose's own labels are read, too, and autoheal's `{docker.AUTOHEAL}=true`.
 _PARTS = (
     ("## At a target of `process`", process.Options),
     ("## At any target: `clean`, and `logs` and `path` below `options`", host.Options),
+    ("## At any target: `prometheus` below `options`", prometheus.Options),
+    ("## At any target: `loki` below `options`", loki.Options),
+    ("## At any target: `repository` below `options`", git.Options),
+    ("## At any target: `deployments` below `options`", deployments.Options),
     ("## plugins.process", process.Config),
     ("## plugins.host", host.Config),
     ("## plugins.docker", docker.Config),
@@ -68,6 +77,9 @@ _PARTS = (
     ("## plugins.command", command.Config),
     ("## plugins.network", network.Config),
     ("## plugins.alertmanager", alertmanager.Config),
+    ("## plugins.git", git.Config),
+    ("## plugins.prometheus", prometheus.Config),
+    ("## plugins.loki", loki.Config),
 )
 
 

@@ -50,13 +50,13 @@ def build_parts(settings: Settings, *, guardian: Guardian, clock: Clock) -> Part
     """
     check_names(settings)
     http = Http()
-    tools = Tools(clock=clock, guardian=guardian, http=http, state_dir=Path(settings.state_dir), secret=_secret)
+    tools = Tools(clock=clock, guardian=guardian, http=http, state_dir=Path(settings.state_dir), secret=secret)
     used = used_plugins(settings)
 
     def build(port: str, entries: Mapping[str, str], *, only: bool = True) -> dict[str, Any]:
         registry = Registry(port, entries)
         return {
-            name: registry.load(name)(settings.plugins.get(name, {}), tools=tools)
+            name: registry.load(name)(plugin_settings(settings, name), tools=tools)
             for name in registry.names
             if not only or name in used or name not in catalogue.ON_DEMAND
         }
@@ -85,9 +85,17 @@ def used_plugins(settings: Settings) -> frozenset[str]:
     return frozenset({target.via for target in settings.targets} | set(settings.plugins))
 
 
+def plugin_settings(settings: Settings, name: str) -> Mapping[str, object]:
+    """Return what the settings say to a plugin; Prometheus looks targets up by the labels that its alerts carry."""
+    given = settings.plugins.get(name, {})
+    return {"labels": settings.alerting.service_labels, **given} if name == "prometheus" else given
+
+
 def check_names(settings: Settings) -> None:
     """Raise SettingsError when `plugins:` names one that there is not."""
-    known = sorted({*catalogue.ACTUATORS, *catalogue.PROBES, *catalogue.FALLBACK, *catalogue.COMPLETERS} - {"tcp"})
+    acting = {*catalogue.ACTUATORS, *catalogue.PROBES, *catalogue.FALLBACK, *catalogue.COMPLETERS}
+    knowing = {*catalogue.METRICS, *catalogue.LOGS, *catalogue.CHANGES}
+    known = sorted((acting | knowing) - {"tcp"})
     for name in settings.plugins:
         if name not in known:
             message = f"plugins: no plugin {name!r}; known: {', '.join(known)}"
@@ -102,10 +110,15 @@ def actions_of(actuators: Mapping[str, Actuator]) -> dict[str, Action]:
 def all_actions(settings: Settings, *, clock: Clock) -> dict[str, Action]:
     """Return the actions of every plugin there is under these settings, for checking runbooks."""
     check_names(settings)
-    tools = Tools(clock=clock, guardian=_Nobody(), http=Http(), state_dir=Path(settings.state_dir), secret=_secret)
+    tools = Tools(clock=clock, guardian=nobody(), http=Http(), state_dir=Path(settings.state_dir), secret=secret)
     registry = Registry("actuator", catalogue.ACTUATORS)
     built = {name: registry.load(name)(settings.plugins.get(name, {}), tools=tools) for name in registry.names}
     return actions_of(built)
+
+
+def nobody() -> Guardian:
+    """Return a guardian for tools with which nothing is ever done."""
+    return _Nobody()
 
 
 class _Nobody:
@@ -115,7 +128,8 @@ class _Nobody:
         raise PluginError(message, retryable=False)
 
 
-def _secret(path: str) -> str:
+def secret(path: str) -> str:
+    """Read a secret file for a plugin; raises PluginError when it cannot be read."""
     try:
         return read_secret(path)
     except SecretError as error:

@@ -106,12 +106,15 @@ class Engine:
         """Remove a container, but no volume; with `force` also one that runs."""
         await self._json("DELETE", f"/containers/{container}", {"force": str(int(force))}, timeout=30.0)
 
-    async def logs(self, container: str, *, tail: int, since: float, timeout: float, limit: int) -> bytes:
-        """Return the last `tail` lines since a Unix time (0: ever).
+    async def logs(
+        self, container: str, *, tail: int, since: float, timeout: float, limit: int, timestamps: bool = False
+    ) -> bytes:
+        """Return the last `tail` lines, of these what was written since a Unix time (0: ever).
 
         They are framed by stream, unless the container has a terminal; `frames` takes them apart.
         """
         query = {"stdout": "1", "stderr": "1", "tail": str(tail), "since": f"{since:.3f}"}
+        query["timestamps"] = str(int(timestamps))
         answer = await self._ask("GET", f"/containers/{container}/logs", query, timeout=timeout, limit=limit)
         return answer.body
 

@@ -51,6 +51,16 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Read by the host plugin."""
     path: object = None
     """Read by the host plugin."""
+    log_file: str = ""
+    """File that it writes its log to by itself; read when its trouble is looked into. Empty: `log`."""
+    prometheus: object = None
+    """Read by the Prometheus plugin."""
+    loki: object = None
+    """Read by the Loki plugin."""
+    repository: object = None
+    """Read by the git plugin."""
+    deployments: object = None
+    """Read by the deployments plugin."""
 
 
 def options(target: Target) -> Options:

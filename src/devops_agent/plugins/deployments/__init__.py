@@ -1,0 +1,1 @@
+"""Notes of deployments: a file to which whoever deploys adds a line."""

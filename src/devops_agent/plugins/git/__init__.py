@@ -1,0 +1,1 @@
+"""Git: what was committed to, or pulled into, the checkout that a target runs from."""

@@ -1,0 +1,1 @@
+"""Loki: what targets wrote, kept elsewhere than on their own machine."""
