@@ -4,8 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from devops_agent.model.fact import Fact
+from devops_agent.store.rows import to_us
+
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from devops_agent.store.rows import Rows
+
+
+class Day(Fact, kw_only=True):
+    """What happened within a time."""
+
+    opened: int
+    resolved: int
+    escalated: int
+    """Incidents handed to people, as often as they were."""
+    healed: int
+    """Plans that healed."""
+    failed: int
+    """Plans that ran and did not."""
+    minutes: float
+    """Mean time from opening to resolution, of those that were resolved."""
 
 
 def actions_by_result(rows: Rows) -> dict[tuple[str, str], int]:
@@ -29,3 +49,32 @@ def notices_by_result(rows: Rows) -> dict[tuple[str, str], int]:
             " FROM outbox GROUP BY kind, result"
         )
     }
+
+
+def day(rows: Rows, *, begin: datetime, end: datetime) -> Day:
+    """Return what happened from `begin` until before `end`."""
+    span = {"begin": to_us(begin), "end": to_us(end)}
+    opened = rows.one("SELECT count(*) AS n FROM incidents WHERE opened_at >= :begin AND opened_at < :end", **span)
+    resolved = rows.one(
+        "SELECT count(*) AS n, avg(resolved_at - opened_at) AS us FROM incidents"
+        " WHERE resolved_at >= :begin AND resolved_at < :end",
+        **span,
+    )
+    escalated = rows.one(
+        "SELECT count(*) AS n FROM events WHERE kind = 'escalated' AND at >= :begin AND at < :end", **span
+    )
+    plans = rows.one(
+        "SELECT sum(CASE WHEN outcome = 'healed' THEN 1 ELSE 0 END) AS healed,"
+        " sum(CASE WHEN outcome IN ('failed', 'undone', 'unclear') THEN 1 ELSE 0 END) AS failed"
+        " FROM attempts WHERE started_at IS NOT NULL AND ended_at >= :begin AND ended_at < :end",
+        **span,
+    )
+    assert opened and resolved and escalated and plans  # noqa: S101, PT018 — aggregates always return a row
+    return Day(
+        opened=int(opened["n"]),
+        resolved=int(resolved["n"]),
+        escalated=int(escalated["n"]),
+        healed=int(plans["healed"] or 0),
+        failed=int(plans["failed"] or 0),
+        minutes=float(resolved["us"] or 0) / 60e6,
+    )
