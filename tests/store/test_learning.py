@@ -57,8 +57,8 @@ async def test_a_trial_is_read_back_by_class_and_by_target(store: Store) -> None
 
     await store.write(work)
     assert [one.incident for one in await trials(store)] == ["INC-1", "INC-2", "INC-3"]
-    by_kind = await store.read(lambda rows: learning.of_kind(rows, "down", since=LONG_AGO))
-    assert by_kind == [tried("INC-2", target="web", at=START + timedelta(minutes=1)), tried()]
+    others = await store.read(lambda rows: learning.of_kind(rows, "down", besides="api", since=LONG_AGO))
+    assert others == [tried("INC-2", target="web", at=START + timedelta(minutes=1))]
     assert await store.read(lambda rows: learning.of_target(rows, "api", "down", since=LONG_AGO)) == [tried()]
     later = START + timedelta(seconds=1)
     assert await store.read(lambda rows: learning.of_target(rows, "api", "down", since=later)) == []

@@ -29,7 +29,7 @@ HOT: dict[str, Callable[[Rows], object]] = {
     "incidents.page": incidents.page,
     "events.of_incident": lambda rows: events.of_incident(rows, "INC-1"),
     "events.after": lambda rows: events.after(rows, 7),
-    "learning.of_kind": lambda rows: learning.of_kind(rows, "down", since=START),
+    "learning.of_kind": lambda rows: learning.of_kind(rows, "down", besides="t", since=START),
     "learning.of_target": lambda rows: learning.of_target(rows, "t", "down", since=START),
     "learning.waited": lambda rows: learning.waited(rows, "down", target="t", since=START),
     "learning.calibration": lambda rows: learning.calibration(rows, since=START),

@@ -138,7 +138,10 @@ def options(  # noqa: PLR0913 — a choice is made from these
     terms = site.settings().learning
     since = now - terms.memory
     trials: dict[str, list[Tried]] = {}
-    for one in learning.of_kind(rows, diagnosis.kind, since=since):
+    for one in (
+        *learning.of_target(rows, target.name, diagnosis.kind, since=since),
+        *learning.of_kind(rows, diagnosis.kind, besides=target.name, since=since),
+    ):
         trials.setdefault(one.runbook, []).append(one)
     version = learn.version_of(view, otherwise=site.version)
     return Options(

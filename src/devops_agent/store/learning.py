@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _TRIAL = "attempt, incident, target, kind, runbook, actions, version, outcome, relapsed, word, word_at, at"
 _PREDICTION = "incident, source, kind, component, target, version, seen, raw, published, at, verdict, judged_by"
-_MANY = 2_000
+_MANY = 500
 """Of one fault class only the newest trials are weighed, so that a choice takes milliseconds after years."""
 
 
@@ -65,13 +65,15 @@ def say_of_trial(rows: Rows, incident: str, *, word: str, now: datetime) -> str:
     return str(row["attempt"])
 
 
-def of_kind(rows: Rows, kind: str, *, since: datetime) -> list[Tried]:
-    """Return the newest trials against a fault class, on any target, newest first."""
+def of_kind(rows: Rows, kind: str, *, besides: str, since: datetime) -> list[Tried]:
+    """Return the newest trials against a fault class on any target but one, newest first."""
     return [
         _tried(row)
         for row in rows.all(
-            f"SELECT {_TRIAL} FROM trials WHERE kind = :kind AND at >= :since ORDER BY at DESC LIMIT :many",
+            f"SELECT {_TRIAL} FROM trials WHERE kind = :kind AND at >= :since AND target <> :besides"
+            " ORDER BY at DESC LIMIT :many",
             kind=kind,
+            besides=besides,
             since=to_us(since),
             many=_MANY,
         )
