@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devops_agent.model.calibration import Calibration, Judged, calibrate, fit, left_out, part_of, reliability
+from devops_agent.model.calibration import Calibration, Judged, calibrate, fit, left_out, reliability
 from devops_agent.model.diagnosis import Hypothesis
 from devops_agent.model.fact import from_json, to_json
 
@@ -80,11 +80,6 @@ def test_a_map_does_not_depend_on_the_order_of_claims_and_is_the_same_read_back(
     for stated in (0.1, 0.5, 0.9):
         assert taught.of(guess(stated)) == pytest.approx(turned.of(guess(stated)), abs=2e-3)
     assert from_json(to_json(taught), Calibration) == taught
-
-
-@given(st.floats(0, 1))
-def test_every_confidence_lies_in_a_part_of_the_scale(raw: float) -> None:
-    assert 0 <= part_of(raw) <= 19
 
 
 def test_after_200_claims_an_overconfident_source_is_right_as_often_as_it_is_published_to_be() -> None:

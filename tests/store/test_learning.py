@@ -145,7 +145,7 @@ async def test_what_a_person_judged_is_judged_anew_by_a_person_only(store: Store
     assert kept.verdict == "right"
 
 
-async def test_the_map_from_counted_rows_is_the_one_fitted_to_the_claims_themselves(store: Store) -> None:
+async def test_the_map_is_fitted_to_what_was_judged_of_each_source_lately(store: Store) -> None:
     def work(rows: Rows) -> None:
         for number in range(60):
             raw = (number * 7 % 60) / 60

@@ -48,13 +48,16 @@ class Judged(Fact, kw_only=True):
     """A person's word weighs more than what the outcome lets us infer."""
 
 
-class Counted(Fact, kw_only=True):
+class _Counted(Fact, kw_only=True):
     """Judged claims of one part of the scale."""
 
-    claims: float
-    right: float
-    raw: float
+    claims: float = 0.0
+    right: float = 0.0
+    raw: float = 0.0
     """Sum of their raw confidences."""
+
+
+_NONE = _Counted()
 
 
 class Curve(Fact, kw_only=True):
@@ -85,11 +88,6 @@ class Calibration(Fact, kw_only=True):
         )
 
 
-def part_of(raw: float) -> int:
-    """Return the number of the part of the scale that a raw confidence lies in, 0 to BINS - 1."""
-    return min(max(int(raw * BINS), 0), BINS - 1)
-
-
 def calibrate(raw: float, curve: Curve) -> float:
     """Return the confidence to publish for a raw one, 0 to 1, rounded to a thousandth: it is known no better."""
     knots = curve.knots
@@ -103,28 +101,24 @@ def calibrate(raw: float, curve: Curve) -> float:
 
 def fit(judged: Iterable[Judged]) -> Calibration:
     """Return the maps that judged claims teach."""
-    counts: dict[str, dict[int, Counted]] = {}
+    counts: dict[str, dict[int, _Counted]] = {}
     for one in judged:
         parts = counts.setdefault(one.source, {})
-        old = parts.get(part_of(one.raw), Counted(claims=0, right=0, raw=0))
-        parts[part_of(one.raw)] = Counted(
+        number = min(max(int(one.raw * BINS), 0), BINS - 1)
+        old = parts.get(number, _NONE)
+        parts[number] = _Counted(
             claims=old.claims + one.weight,
             right=old.right + one.weight * one.right,
             raw=old.raw + one.weight * one.raw,
         )
-    return fit_counts(counts)
+    return Calibration(curves={source: _curve(parts) for source, parts in sorted(counts.items())})
 
 
-def fit_counts(counts: Mapping[str, Mapping[int, Counted]]) -> Calibration:
-    """Return the maps that counts teach: source → part of the scale → what was counted there."""
-    return Calibration(curves={source: _curve(parts) for source, parts in sorted(counts.items()) if parts})
-
-
-def _curve(parts: Mapping[int, Counted]) -> Curve:
+def _curve(parts: Mapping[int, _Counted]) -> Curve:
     slope, shift = _line(parts.values())
     points = []
     for number in range(BINS):
-        seen = parts.get(number, Counted(claims=0, right=0, raw=0))
+        seen = parts.get(number, _NONE)
         raw = seen.raw / seen.claims if seen.claims else (number + 0.5) / BINS
         near = sum(parts[n].claims for n in range(number - _NEAR, number + _NEAR + 1) if n in parts)
         borne_out = near / (near + _BIN_PRIOR)
@@ -134,7 +128,7 @@ def _curve(parts: Mapping[int, Counted]) -> Curve:
     return Curve(knots=_pooled(points), claims=sum(one.claims for one in parts.values()))
 
 
-def _line(parts: Iterable[Counted]) -> tuple[float, float]:
+def _line(parts: Iterable[_Counted]) -> tuple[float, float]:
     """Return slope and shift that make the counts likeliest, with a normal prior around (1, 0); by Newton's method."""
     seen = [(one.claims, one.right, _log_odds(one.raw / one.claims)) for one in parts if one.claims]
     slope, shift = 1.0, 0.0

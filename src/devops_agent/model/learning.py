@@ -37,9 +37,9 @@ class Terms(Fact, kw_only=True):
     earned_trust: bool = True
     """Whether trust rises and falls with outcomes, under the ceiling. Off: it stays where `guard` lets it start."""
     bar: float = 0.5
-    """Share, 0 to 1, by which an action has to heal more often than waiting does, for its trust to rise a rung."""
+    """Share by which an action has to heal more often than waiting does, for its trust to rise a rung."""
     certainty: float = 0.95
-    """How sure that has to be, 0.5 to 1: the bar is compared with the lower bound of what so few outcomes say."""
+    """How sure that has to be: the bar is compared with the lower bound of what so few outcomes say."""
     minimum: int = 5
     """Verified successes that a rise takes at the least."""
     rest: timedelta = timedelta(days=7)
@@ -49,7 +49,7 @@ class Terms(Fact, kw_only=True):
     half_life: timedelta = timedelta(days=30)
     """After so long an outcome counts half in the choice between runbooks."""
     other_version: float = 0.5
-    """What an outcome with another version of the target counts in that choice, 0 to 1."""
+    """What an outcome with another version of the target counts in that choice."""
     calibrate: bool = True
     """Whether confidence is corrected by how often such confidence was right. Off: it is published as it is stated."""
 

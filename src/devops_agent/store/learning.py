@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from devops_agent.model.attempt import Outcome
-from devops_agent.model.calibration import Calibration, Counted, fit_counts, part_of
+from devops_agent.model.calibration import Calibration, fit
 from devops_agent.model.learning import Tried, Waited
-from devops_agent.model.prediction import OUTCOME, PERSON, PERSON_WEIGHT, RIGHT, WRONG, Prediction
+from devops_agent.model.prediction import OUTCOME, PERSON, RIGHT, WRONG, Prediction
 from devops_agent.store.rows import Row, Rows, from_us, maybe_time, to_us
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ _TRIAL = "attempt, incident, target, kind, runbook, actions, version, outcome, r
 _PREDICTION = "incident, source, kind, component, target, version, seen, raw, published, at, verdict, judged_by"
 _MANY = 500
 """Of one fault class only the newest trials are weighed, so that a choice takes milliseconds after years."""
+_MANY_JUDGED = 1_000
+"""The same for judged predictions, of all classes."""
 
 
 def keep_trial(rows: Rows, attempt: str, tried: Tried) -> None:
@@ -150,10 +152,10 @@ def waits(rows: Rows, *, since: datetime) -> dict[tuple[str, str], tuple[int, in
 def predict(rows: Rows, made: Prediction) -> None:
     """Write a prediction; the same incident, source and class again replaces it, unless it was judged by a person."""
     rows.run(
-        f"INSERT INTO predictions ({_PREDICTION}, part) VALUES (:incident, :source, :kind, :component, :target,"
-        " :version, :seen, :raw, :published, :at, 'unknown', '', :part)"
+        f"INSERT INTO predictions ({_PREDICTION}) VALUES (:incident, :source, :kind, :component, :target,"
+        " :version, :seen, :raw, :published, :at, 'unknown', '')"
         " ON CONFLICT (incident, source, kind) DO UPDATE SET component = excluded.component, raw = excluded.raw,"
-        " published = excluded.published, part = excluded.part, at = excluded.at, version = excluded.version,"
+        " published = excluded.published, at = excluded.at, version = excluded.version,"
         " seen = CASE WHEN predictions.seen = 1 THEN 1 ELSE excluded.seen END WHERE predictions.judged_by <> :person",
         incident=made.incident,
         source=made.source,
@@ -165,7 +167,6 @@ def predict(rows: Rows, made: Prediction) -> None:
         raw=made.raw,
         published=made.published,
         at=to_us(made.at),
-        part=part_of(made.raw),
         person=PERSON,
     )
 
@@ -200,7 +201,7 @@ def predictions(rows: Rows, incident: str) -> list[Prediction]:
 def judged(rows: Rows, *, since: datetime, limit: int = 5_000) -> list[Prediction]:
     """Return the newest predictions that were found right or wrong, oldest first."""
     found = rows.all(
-        f"SELECT {_PREDICTION} FROM predictions WHERE verdict IN ('right', 'wrong') AND at >= :since"
+        f"SELECT {_PREDICTION} FROM predictions WHERE verdict <> 'unknown' AND at >= :since"
         " ORDER BY at DESC, incident LIMIT :limit",
         since=to_us(since),
         limit=limit,
@@ -209,23 +210,8 @@ def judged(rows: Rows, *, since: datetime, limit: int = 5_000) -> list[Predictio
 
 
 def calibration(rows: Rows, *, since: datetime) -> Calibration:
-    """Return the maps from stated to published confidence that all judged predictions teach.
-
-    Only counts by part of the scale are read, so that it takes well under ten milliseconds after years.
-    """
-    counts: dict[str, dict[int, Counted]] = {}
-    for row in rows.all(
-        "SELECT source, part, sum(CASE WHEN judged_by = :person THEN :weight ELSE 1.0 END) AS claims,"
-        " sum(CASE WHEN verdict <> 'right' THEN 0.0 WHEN judged_by = :person THEN :weight ELSE 1.0 END) AS hits,"
-        " sum(CASE WHEN judged_by = :person THEN :weight * raw ELSE raw END) AS stated FROM predictions"
-        " WHERE verdict IN ('right', 'wrong') AND at >= :since GROUP BY source, part ORDER BY source, part",
-        person=PERSON,
-        weight=PERSON_WEIGHT,
-        since=to_us(since),
-    ):
-        counted = Counted(claims=float(row["claims"]), right=float(row["hits"]), raw=float(row["stated"]))
-        counts.setdefault(row["source"], {})[int(row["part"])] = counted
-    return fit_counts(counts)
+    """Return the maps from stated to published confidence that the newest judged predictions teach."""
+    return fit(one.judged for one in judged(rows, since=since, limit=_MANY_JUDGED))
 
 
 def _tried(row: Row) -> Tried:

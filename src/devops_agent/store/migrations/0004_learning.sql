@@ -52,12 +52,10 @@ CREATE TABLE predictions (
     seen INTEGER NOT NULL,
     raw DOUBLE PRECISION NOT NULL,
     published DOUBLE PRECISION NOT NULL,
-    -- Part of the scale that `raw` lies in: counts by part are all that the map is fitted to.
-    part INTEGER NOT NULL,
     at INTEGER NOT NULL,
     verdict TEXT NOT NULL DEFAULT 'unknown',
     judged_by TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (incident, source, kind)
 );
 
-CREATE INDEX predictions_judged ON predictions (verdict, at);
+CREATE INDEX predictions_judged ON predictions (at) WHERE verdict <> 'unknown';
