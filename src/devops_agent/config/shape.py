@@ -25,6 +25,7 @@ from devops_agent.config.settings import (
 )
 from devops_agent.model.action import Proof, Step
 from devops_agent.model.duration import write_duration
+from devops_agent.model.learning import Terms
 from devops_agent.model.maintenance import CronError, parse_cron
 from devops_agent.model.rendering import BANDS
 from devops_agent.model.runbook import Runbook
@@ -227,6 +228,17 @@ SHAPES: Mapping[type, Shape] = {
     ),
     Strikes: Shape(rules={"count": _ONE_OR_MORE, "window": _POSITIVE}),
     Breaker: Shape(rules={"failures": _ONE_OR_MORE, "open_for": _POSITIVE}),
+    Terms: Shape(
+        rules={
+            "bar": _SHARE,
+            "certainty": Range(low=0.5, high=0.999),
+            "minimum": _ONE_OR_MORE,
+            "rest": Range(low=timedelta()),
+            "memory": _POSITIVE,
+            "half_life": _POSITIVE,
+            "other_version": _SHARE,
+        }
+    ),
     Watchdog: Shape(rules={"within": Range(low=_SECOND)}),
     Alerting: Shape(rules={"group_window": Range(low=timedelta()), "stale_after": _POSITIVE}),
     Investigation: Shape(
