@@ -164,6 +164,12 @@ def test_what_people_gave_at_the_start_goes_when_failing_is_the_rule() -> None:
     assert standing(*mixed, start=Trust.AUTO).level is Trust.AUTO
 
 
+def test_however_often_it_fails_on_one_incident_that_is_one_failure() -> None:
+    again = many(3, Outcome.FAILED, incident="INC-1")
+    assert standing(*again, start=Trust.AUTO).level is Trust.AUTO
+    assert standing(*many(11), *again).level is Trust.NOTIFY
+
+
 @pytest.mark.parametrize("outcome", [Outcome.UNDONE, Outcome.UNCLEAR])
 def test_harm_lowers_trust_at_once_whatever_was_before(outcome: Outcome) -> None:
     before = standing(*many(40), start=Trust.AUTO)

@@ -218,7 +218,8 @@ def stand(  # noqa: PLR0913 — a standing rests on these
     - It rises a rung when the lower bound of the share healed, less the share that heals by itself, is over the bar,
       and enough successes were verified since it last moved.
     - What was earned goes with the first failure. What people gave at the start goes a rung at a time on harm, or when
-      failing is the rule: when even the upper bound of the share healed is under the bar.
+      failing is the rule: when even the upper bound of the share healed is under the bar. However often it is tried in
+      vain on one incident, that is one failure: the next may have another cause.
     - A person's word "harmful" takes it to `ask` at once, and no success counts for a rise until the rest is over.
     - Nothing takes it below `ask`: from there a person decides each time, and what they let happen counts again.
     """
@@ -246,6 +247,7 @@ class _Climb:
         self.says = "as it starts"
         self.healed = self._tried = self._since_move = 0
         self._rests_until: datetime | None = None
+        self._failed_in = ""
 
     def hear(self, one: Tried) -> None:
         if one.word == HARMFUL:
@@ -281,6 +283,9 @@ class _Climb:
             self.says = f"risen: it healed {self.healed} of {self._tried}, at least {lower:.0%} more often than waiting"
 
     def _fail(self, one: Tried) -> None:
+        if one.incident == self._failed_in:
+            return
+        self._failed_in = one.incident
         self._tried += 1
         why = "the trouble came back" if one.relapsed and not one.word else "it did not help"
         if self.level.rank > self._start.rank:
