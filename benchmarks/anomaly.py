@@ -1,4 +1,4 @@
-"""How well anomalies are found: on the Numenta Anomaly Benchmark, and on invented series of which the truth is known.
+"""How well anomalies are found: on the Numenta Anomaly Benchmark, on invented series, and on those of a web shop.
 
 A threshold is chosen as that benchmark chooses it: one for all series, the best for the profile. Because that flatters,
 the score is told too for a threshold chosen on a random half of the series and measured on the other. It flatters less
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks import nab
+from benchmarks import nab, petshop
 from benchmarks.table import Row
 from devops_agent.analysis.anomaly import find_anomaly
 from devops_agent.analysis.streaming import Stream
@@ -29,6 +29,7 @@ _Array = npt.NDArray[np.float64]
 _AIM = 58
 _STEP = 15.0
 _POINTS, _PAST, _ONSET = 240, 160, 200
+_HALF_A_DAY = 144
 _RARE = 5.0
 """Percent of healthy series in which something may be found."""
 
@@ -49,6 +50,7 @@ def measure(*, quick: bool, data: Path) -> list[Row]:
         Row(what="time for each point, one core", value=each * 1e6, unit="µs", below=1_000),
         *_scorer(recordings, profiles["standard"], published),
         *_invented(40 if quick else 400),
+        *_recorded(data / "petshop", every=200 if quick else 20),
     ]
 
 
@@ -155,6 +157,40 @@ def _invented(count: int) -> Iterator[Row]:
         yield Row(what=f"{what}: found", value=100 * len(off) / count, unit="%", above=least)
         yield Row(what=f"{what}: begins, 90th percentile off", value=float(np.quantile(off, 0.9)), unit="points")
     yield Row(what=f"time to search {_POINTS} points", value=each * 1e3, unit="ms", below=50)
+
+
+def _recorded(folder: Path, *, every: int) -> Iterator[Row]:
+    """Search a web shop's series, five minutes a step: an hour after half a day, well; and each of its issues."""
+    well: list[bool] = []
+    named: list[bool] = []
+    seen: set[tuple[str, str, str]] = set()
+    for issue in (one for split in petshop.SPLITS for one in petshop.issues(folder, split)):
+        found = False
+        for component in issue.components:
+            for series in component.series:
+                usual, now = _apart(series, issue.window)
+                found |= component.name == issue.cause and _found(usual[-_HALF_A_DAY:], now)
+                if (issue.split, component.name, series.name) not in seen:
+                    seen.add((issue.split, component.name, series.name))
+                    ends = range(_HALF_A_DAY + 12, len(usual), every)
+                    well += [_found(usual[end - _HALF_A_DAY - 12 : end - 12], usual[end - 12 : end]) for end in ends]
+        named.append(found)
+    yield Row(what="PetShop: found in an hour that was well", value=100 * float(np.mean(well)), unit="%", below=1)
+    yield Row(what="PetShop: issues found at their cause", value=100 * float(np.mean(named)), unit="%", above=90)
+
+
+def _apart(series: Series, window: tuple[float, float]) -> tuple[_Array, _Array]:
+    """Return the values of the normal period and those of the issue, which was recorded months before it."""
+    times, values = np.array(series.times), np.array(series.values)
+    issue = (times > window[0] - 3_600) & (times < window[1] + 3_600)
+    return values[~issue], values[issue]
+
+
+def _found(past: _Array, now: _Array) -> bool:
+    times = 300.0 * np.arange(len(past) + len(now))
+    values = np.concatenate([past, now])
+    series = Series(name="", times=tuple(times), values=tuple(values))
+    return find_anomaly(series, since=300.0 * len(past)) is not None
 
 
 def _search(values: _Array) -> float | None:

@@ -27,7 +27,7 @@ from devops_agent.model.telemetry import Series
 _Array = npt.NDArray[np.float64]
 
 _PAST_AT_LEAST = 8
-_RUN_AT_LEAST = 3
+_RUN_AT_LEAST = 2
 """Points that a change has to last."""
 _FAR_ENOUGH = 0.2
 """The lowest score that is told of."""
@@ -37,13 +37,13 @@ _SLACK = 0.75
 """In units of the past's spread: deviations below it end a run."""
 _STRONG = 2.0
 """In units of the past's spread: what begins a run for certain."""
-_TAIL = 4.0
-"""Standard errors of a run's mean that are still usual, many runs being looked at."""
 _SUDDEN = 0.5
 """The share of a shift that has to come about at once."""
 _CHANCE = 1e-3
 """That spikes meet: more is no anomaly."""
 _SEASONS = (86_400.0, 604_800.0)
+_ROUNDS = 7
+"""Days or weeks, each way, of which the same time is looked at."""
 _EXPLAINS = 0.7
 """A season is believed when it leaves less than this share of the spread."""
 _TREND_EXPLAINS = 0.35
@@ -61,15 +61,16 @@ def find_anomalies(series: Iterable[Series], *, since: float | None = None) -> l
 def find_anomaly(series: Series, *, since: float | None = None) -> Anomaly | None:
     """Return where and how far a series left its usual course, or None when it did not or its past is too short.
 
-    A change counts when at least three points show it. The score is `1 - usual / deviation`: the deviation is that of
-    the median over the run, and usual is as far as the series goes by itself for as long. So 0.5 is twice as far as
-    usual, 0.9 ten times; below 0.2 nothing is told.
+    A change counts when at least two points in a row show it, and a good part of it comes at once: a slow drift is a
+    trend. The score is `1 - usual / deviation`: the deviation is that of the median over the run, and usual is as far
+    as the series goes by itself for as long. So 0.5 is twice as far as usual, 0.9 ten times; below 0.2 nothing is told.
 
     Args:
         series: oldest first, any step; points that are no finite numbers count as missing. With two days or more of
             past (two weeks), what the same time brought on the other days (weeks) is expected if that explains it.
         since: seconds since 1970; what lies before is the past, at least eight points, and a change is looked for from
-            there on. Without it, the first half of the points is the past.
+            there on. Best some minutes before the trouble was noticed: trouble in the past counts as usual. Without it,
+            the first half of the points is the past.
 
     Returns:
         Its `before` is what was expected over the run, in the middle: the past's median unless it has a season or a
@@ -89,7 +90,7 @@ def find_anomaly(series: Series, *, since: float | None = None) -> Anomaly | Non
         return None
     first, last = run[0] + split, run[1] + split
     shift = float(np.median(deviation[first:last]))
-    usual = _usual(past, spread, length=last - first)
+    usual = _usual(past, spread, length=last - first, places=len(times) - split)
     score = 1.0 - usual / max(abs(shift), usual)
     if score < _FAR_ENOUGH or not _sudden(deviation, first, last, shift) or _by_chance(deviation, split, first, last):
         return None
@@ -132,7 +133,7 @@ def _expected(times: _Array, values: _Array, split: int) -> _Array:
 def _same_time(times: _Array, values: _Array, split: int, season: float) -> _Array:
     """Return, for each point, the median of what the past brought at the same time of the other seasons."""
     step = float(np.median(np.diff(times[:split])))
-    rounds = int((times[-1] - times[0]) // season) + 1
+    rounds = min(int((times[-1] - times[0]) // season) + 1, _ROUNDS)
     seen = np.full((2 * rounds, len(times), 3), np.nan)
     for row, turn in enumerate([*range(-rounds, 0), *range(1, rounds + 1)]):
         moment = times + turn * season
@@ -213,12 +214,16 @@ def _by_chance(deviation: _Array, split: int, first: int, last: int) -> bool:
     return bool(np.log(len(deviation) - split) - length * unlike > np.log(_CHANCE))
 
 
-def _usual(past: _Array, spread: float, *, length: int) -> float:
-    """Return how far the median of a run of this length goes by itself: as seen, and as noise of this kind would."""
+def _usual(past: _Array, spread: float, *, length: int, places: int) -> float:
+    """Return how far the median of a run of this length goes by itself: as seen, and as noise of this kind would.
+
+    The noise is that of a mean, at the highest of as many places as a run can begin at.
+    """
     width = max(_RUN_AT_LEAST, min(length, len(past) // 4))
     runs = np.median(np.lib.stride_tricks.sliding_window_view(past, width), axis=1)
     steadiness = _steadiness(past, spread)
-    noise = spread * (1.0 + _TAIL * np.sqrt((1 + steadiness) / (1 - steadiness) / length))
+    error = np.sqrt((1 + steadiness) / (1 - steadiness) / length)
+    noise = spread * (1.0 + (1.0 + np.sqrt(2 * np.log(places))) * error)
     return max(float(np.abs(runs).max()), float(noise))
 
 
