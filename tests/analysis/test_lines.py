@@ -30,6 +30,7 @@ def reading(text: str, **labels: str) -> Reading:
         ("E0301 12:00:00.123456       1 kubelet.go:9] no image", "error", "kubelet.go:9] no image"),
         ("2026-03-01 12:00:00.123 UTC [71] FATAL:  role is missing", "error", "role is missing"),
         ("warning: unused", "warning", "unused"),
+        ("Error: no such table", "", "Error: no such table"),
         ("12:00:00.123 just text", "", "just text"),
         ("just text", "", "just text"),
         ("\x1b[31mERROR\x1b[0m failed", "error", "failed"),

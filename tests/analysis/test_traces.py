@@ -161,6 +161,27 @@ def test_records_of_another_thread_between_the_lines_do_not_end_a_trace() -> Non
     assert 4 not in one.lines
 
 
+def test_crashes_one_after_another_are_told_apart_by_the_record_between_them() -> None:
+    crash = [Text("ERROR shop failed", headed=True), *(Text(line) for line in recorded.NODE_CAUSE.split("\n"))]
+    other = [
+        Text("2026/03/01 12:00:00 ERROR failed", headed=True),
+        *(Text(x) for x in recorded.NODE_MODULE.split("\n")),
+    ]
+
+    told = list(traces.find([*crash, *other, *crash]))
+
+    assert [one.raised.exception for one in told] == ["Error", "TypeError", "Error"]
+
+
+def test_a_record_between_the_parts_of_a_chain_does_not_tear_it() -> None:
+    lines = [Text(line) for line in recorded.PYTHON_CAUSE.split("\n")]
+    lines.insert(5, PLAIN[0])
+
+    (one,) = traces.find(lines)
+
+    assert one.raised.exception == "KeyError"
+
+
 def test_a_message_that_names_a_level_ends_a_traceback_all_the_same() -> None:
     lines = recorded.PYTHON.replace("single positional", "CRITICAL positional").split("\n")
 

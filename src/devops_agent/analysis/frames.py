@@ -230,6 +230,14 @@ def _headed(text: str) -> _Block:
     return _Block(found[1], text[found.end() :].strip(), [])
 
 
+def begins_with_class(text: str) -> bool:
+    """Return whether a line begins as the first line of an exception does."""
+    name = RAISED_NAME.match(text)
+    if name is None:
+        return text.startswith("Exception in thread ")
+    return sounds_raised(name[1]) or _CLASS.fullmatch(name[1]) is not None
+
+
 def sounds_raised(name: str) -> bool:
     """Return whether a name is one that exceptions have."""
     return name.endswith(("Exception", "Error", "Throwable", "Failure", "Fault")) or "Exception" in name
@@ -270,7 +278,7 @@ def javascript(lines: Sequence[str], head: str) -> Raised | None:
 
 # Go
 
-GO_BEGINS = re.compile(r"(?:.{0,60}\bhttp: panic serving \S+: |panic: |fatal error: |goroutine \d+ \[)")
+GO_BEGINS = re.compile(r"(?:.{0,60}\bhttp: panic serving \S+: |panic:(?: |$)|fatal error: |goroutine \d+ \[)")
 _GO_PLACE = re.compile(r"\s+(\S.*?\.(?:go|s)):(\d{1,9})(?: \+0x[0-9a-f]+)?\s*$")
 _GO_MODULE = re.compile(r"/pkg/mod/|/vendor/|@v\d")
 _GO_STANDARD = frozenset(

@@ -34,7 +34,7 @@ _KLOG = re.compile(r"([IWEFD])\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ ")
 _LEVEL = re.compile(
     r"(?<![\w-])(?:[\[(<]?(TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERR(?:OR)?|CRIT(?:ICAL)?|FATAL|PANIC|EMERG|SEVERE)[\])>]?"
     r"|[\[<]((?i:trace|debug|info|notice|warn(?:ing)?|err(?:or)?|crit(?:ical)?|fatal|emerg|alert))[\]>]"
-    r"|^((?i:debug|info|warn(?:ing)?|error|fatal))(?=:))(?![\w-])[:|]?"
+    r"|^(debug|info|warn(?:ing)?|error|fatal)(?=:))(?![\w-])[:|]?"
 )
 _SPRING = re.compile(r"\d+ --- \[[^\]]{0,80}\] ?")
 _LEVEL_WITHIN = 120

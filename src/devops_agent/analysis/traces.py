@@ -133,11 +133,9 @@ def _python(lines: Sequence[Text], begin: int) -> _Attempt:
             finished = False
         elif inside:
             finished = finished or _GROUP_ENDS.match(text) is not None
-        elif finished:
-            break
-        elif _ends_python(text, headed=headed):
+        elif not finished and _ends_python(text, headed=headed):
             finished = True
-        elif headed and gap < _GAP:
+        elif headed and gap < _GAP and (not finished or _link_follows(lines, place)):
             gap += 1
             continue
         else:
@@ -152,6 +150,15 @@ def _ends_python(text: str, *, headed: bool) -> bool:
     """Return whether a line is the last of a traceback; a message may look like a record's head, its level too."""
     end = frames.PYTHON_RAISED.fullmatch(text)
     return end is not None and (not headed or frames.sounds_raised(end[1]))
+
+
+def _link_follows(lines: Sequence[Text], place: int) -> bool:
+    """Return whether the next line that is neither empty nor a record announces one more traceback of the chain."""
+    after = lines[place + 1 : place + 1 + _GAP]
+    return (
+        frames.PYTHON_LINK.match(next((one.text for one in after if one.text.strip() and not one.headed), ""))
+        is not None
+    )
 
 
 def _linked(lines: Sequence[Text], taken: Sequence[int]) -> bool:
@@ -218,18 +225,17 @@ def _walk(lines: Sequence[Text], begin: int, goes_on: Callable[[str], bool]) -> 
             between = range(taken[-1] + 1, place)
             taken.extend(one for one in between if not lines[one].headed)
             taken.append(place)
-        elif place - taken[-1] > _GAP or (not headed and _begins_another(text)):
+        elif place - taken[-1] > _GAP or _begins_another(text, headed=headed):
             break
     while len(taken) > 1 and not lines[taken[-1]].text.strip():
         taken.pop()
     return taken
 
 
-def _begins_another(text: str) -> bool:
+def _begins_another(text: str, *, headed: bool) -> bool:
     if frames.GO_BEGINS.match(text):
         return not text.startswith("goroutine ")
-    name = frames.RAISED_NAME.match(text)
-    return text.startswith("Exception in thread ") or (name is not None and frames.sounds_raised(name[1]))
+    return not headed and frames.begins_with_class(text)
 
 
 def _go_told(lines: Sequence[str]) -> str:
