@@ -13,7 +13,7 @@ from devops_agent.model.incident import Status
 from devops_agent.model.runbook import Runbook
 from devops_agent.model.target import Target
 from devops_agent.ports import PluginError
-from devops_agent.store import attempts, incidents, runs
+from devops_agent.store import attempts, incidents, learning, runs
 from devops_agent.store.rows import StoreBusyError
 from tests.engine.conftest import Set
 from tests.engine.site import RESTART, TRUST_ALL, Scene, alert, runbook, target
@@ -208,6 +208,9 @@ async def test_a_plan_whose_response_was_given_up_does_not_count_as_under_way(se
         await scene.run(120)
         [attempt] = await scene.attempts()
         assert (attempt.outcome, attempt.ended_at is not None) == (Outcome.UNCLEAR, True)
+        since = attempt.decided_at
+        [trial] = await scene.store.read(lambda rows: learning.all_trials(rows, since=since))
+        assert (trial.incident, trial.harmed) == ("INC-1", True)
         assert (await scene.incident()).status is Status.ESCALATED
         assert len(await scene.store.read(incidents.open_ones)) == 1
 

@@ -31,7 +31,7 @@ _BIN_PRIOR = 8.0
 """Judged claims that the line counts for in each part of the scale, and that what is stated counts for against it."""
 _NEAR = 2
 """Parts of the scale on either side whose claims bear out the line."""
-_SUREST = 0.995
+_SUREST = 0.99
 
 
 class Judged(Fact, kw_only=True):
@@ -89,14 +89,17 @@ class Calibration(Fact, kw_only=True):
 
 
 def calibrate(raw: float, curve: Curve) -> float:
-    """Return the confidence to publish for a raw one, 0 to 1, rounded to a thousandth: it is known no better."""
-    knots = curve.knots
+    """Return the confidence to publish for a raw one, in thousandths; never certainty, for no record proves that."""
+    return round(min(max(_along(raw, curve.knots), 1 - _SUREST), _SUREST), 3)
+
+
+def _along(raw: float, knots: tuple[tuple[float, float], ...]) -> float:
     if raw <= knots[0][0]:
-        return round(knots[0][1], 3)
+        return knots[0][1]
     for (left, low), (right, high) in pairwise(knots):
         if raw <= right:
-            return round(low + (high - low) * (raw - left) / (right - left), 3)
-    return round(knots[-1][1], 3)
+            return low + (high - low) * (raw - left) / (right - left)
+    return knots[-1][1]
 
 
 def fit(judged: Iterable[Judged]) -> Calibration:
