@@ -36,8 +36,9 @@ types: venv ## mypy, strict
 contracts: venv ## which module may import which
 	$(BIN)/lint-imports
 
-real-parts: ## install the Debian packages that tests/real and the benchmarks run against
+real-parts: ## install what tests/real and the benchmarks run against: Debian packages, and a language model into build/
 	scripts/real-parts.sh
+	PYTHON=$(PYTHON) scripts/local-model.sh
 
 test: lint types contracts real-parts ## everything, with the real parts, one after the other
 	$(BIN)/python -m pytest

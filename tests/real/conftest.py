@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.real.local_model import start_model
 from tests.real.parts import Docker, Missing, Postgres, Server, find, start_alertmanager, start_prometheus
 
 
@@ -96,3 +97,12 @@ def chromium() -> str:
     """The path of Chromium, for Playwright's `executable_path`."""
     with _needed():
         return find("chromium")
+
+
+@pytest.fixture(scope="module")
+def local_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The base URL of a small language model, in OpenAI's interface."""
+    with _needed():
+        program, url = start_model(tmp_path_factory.mktemp("model"))
+    yield url
+    program.stop()

@@ -35,6 +35,14 @@ _CUT = frozenset({"length", "max_tokens", "model_length"})
 _REFUSED = frozenset({"content_filter", "refusal", "safety"})
 _STUCK = 300.0
 """Seconds after which a request is dropped, should nobody have dropped it before."""
+_HANG_UP = {"Connection": "close"}
+"""The packages share their connections for ever; so none is left open, however a dialogue ends."""
+_MANNERS: Mapping[str, Mapping[str, Any]] = {
+    "openai": {"max_retries": 0, "timeout": _STUCK, "default_headers": _HANG_UP},
+    "anthropic": {"max_retries": 0, "timeout": _STUCK, "default_headers": _HANG_UP},
+    "ollama": {"client_kwargs": {"timeout": _STUCK, "headers": _HANG_UP}},
+}
+"""What the packages are told beside the model; trying again is the dialogue's affair."""
 
 
 def build(config: Mapping[str, object], *, tools: Tools) -> LangchainReasoner:
@@ -95,7 +103,7 @@ class LangchainReasoner:
 
         """
         provider, _, _ = self._config.name.partition(":")
-        given: dict[str, Any] = {"max_retries": 0, "timeout": _STUCK} if provider != "ollama" else {}
+        given: dict[str, Any] = dict(_MANNERS.get(provider, {"max_retries": 0, "timeout": _STUCK}))
         if home := self._config.base_url or _HOMES.get(provider, ""):
             given["base_url"] = home
         if provider not in _KEYLESS:
