@@ -228,7 +228,7 @@ def readings(case: Case) -> Iterator[Weight]:
     """A series that left its usual course speaks for its fault; one that did not speaks against."""
     for piece in _named(case, "reading"):
         where = piece.target or case.target
-        kind = kind_of_series(str(piece.details.get("series", "")), rises=bool(piece.details.get("rises", True)))
+        kind = kind_of_series(str(piece.details.get("series", "")), rises=_rises(piece))
         if not kind:
             continue
         score = _number(piece, "score")
@@ -254,9 +254,11 @@ def suspects(case: Case) -> Iterator[Weight]:
         if suspect.score < _LIKELY or suspect.component == case.target:
             continue
         for piece in case.evidence:
-            if piece.id in suspect.evidence and piece.name == "reading":
-                kind = kind_of_series(str(piece.details.get("series", "")), rises=bool(piece.details.get("rises")))
-                yield Weight(kind or "unknown", suspect.component, 2.0 * suspect.score, piece.id, suspect.says)
+            if piece.id not in suspect.evidence:
+                continue
+            series = str(piece.details.get("series", ""))
+            kind = "high_error_rate" if piece.name == "log_errors" else kind_of_series(series, rises=_rises(piece))
+            yield Weight(kind or "unknown", suspect.component, 2.0 * suspect.score, piece.id, suspect.says)
 
 
 RULES: tuple[Callable[[Case], Iterator[Weight]], ...] = (
@@ -328,6 +330,10 @@ def _named(case: Case, name: str) -> Iterator[Evidence]:
 def _number(piece: Evidence, detail: str) -> float:
     value = piece.details.get(detail, 0.0)
     return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _rises(piece: Evidence) -> bool:
+    return bool(piece.details.get("rises", True))
 
 
 def _share(log_odds: float) -> float:

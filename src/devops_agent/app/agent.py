@@ -7,14 +7,15 @@ import logging
 import os
 import signal
 import sys
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devops_agent import __version__
 from devops_agent.app import lock, logs
 from devops_agent.app.clock import SystemClock
-from devops_agent.app.orphan import stop_with
+from devops_agent.app.orphan import alive, birth, stop_with
 from devops_agent.app.parts import Parts, actions_of, all_actions, build_parts, used_plugins
 from devops_agent.app.protect import NeverTouch
 from devops_agent.config import environment
@@ -22,13 +23,14 @@ from devops_agent.config.problems import ConfigError
 from devops_agent.config.secrets import SecretError, read_secret
 from devops_agent.config.source import Kept, Source
 from devops_agent.durable.dispatch import Dispatcher, Job
+from devops_agent.engine import investigate
 from devops_agent.engine.commands import RUNS
 from devops_agent.engine.ground import Ground, ground_of
+from devops_agent.engine.lifecycle import REMEMBER
 from devops_agent.engine.look import Eyes
 from devops_agent.engine.receive import receive
 from devops_agent.engine.respond import abandon, respond
 from devops_agent.engine.site import Site
-from devops_agent.kit import proc
 from devops_agent.loops.chronicle import Chronicle
 from devops_agent.loops.discovery import Discovery
 from devops_agent.loops.every import every
@@ -36,12 +38,13 @@ from devops_agent.loops.heartbeat import Heart, Vigil, figures
 from devops_agent.loops.janitor import Janitor
 from devops_agent.loops.poller import Poller
 from devops_agent.loops.watchers import Relay
+from devops_agent.loops.workers import Workers
 from devops_agent.model.fact import from_json
 from devops_agent.model.watch import SOURCE
 from devops_agent.store import Store, alerts, catalogue, controls, events, open_store, runs, targets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Coroutine, Mapping, Sequence
     from datetime import datetime
 
     from devops_agent.config.settings import Settings
@@ -54,11 +57,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("devops_agent.agent")
 
+WORKER_QUEUES = (investigate.QUEUE, REMEMBER)
+"""Queues whose work is too heavy for this process."""
 COMPLETE = "complete"
 """The queue of alert groups that were delivered cut off and have to be completed."""
 START_ANEW = 75
 """Exit status that asks for another start at once (EX_TEMPFAIL)."""
 _DRAIN = 10.0  # seconds that running steps get to end at a stop
+
+Start = Callable[[], Awaitable[asyncio.subprocess.Process]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +75,8 @@ class Options:
     boundary: Callable[[str], None] = lambda _: None
     stop_with: int = 0
     """End when this process, the parent, is gone; 0: never mind."""
+    start_worker: Start | None = None
+    """Starts a process for work that is heavy; None: it runs elsewhere."""
 
 
 class Agent:
@@ -89,6 +98,8 @@ class Agent:
         self._discovery = Discovery(self._parts.inventories, changed=self._ground_changed)
         self._look_around = asyncio.Event()
         self._ground = self._new_ground()
+        start = options.start_worker if self.settings.investigation.start_worker else None
+        self._workers = Workers(store, WORKER_QUEUES, start=start, alive=alive) if start is not None else None
         self._wire(self._parts)
 
     @property
@@ -122,7 +133,7 @@ class Agent:
         )
         responses = Job(do=self._respond, give_up=self._give_up)
         completions = Job(do=self._complete, give_up=lambda _rows, _claim, _says: None)
-        owner = f"agent:{os.getpid()}:{_birth(os.getpid())}"
+        owner = f"agent:{os.getpid()}:{birth(os.getpid())}"
         self._dispatchers = [
             Dispatcher(store, RUNS, {"respond": responses}, clock=clock, owner=owner, boundary=self._options.boundary),
             Dispatcher(store, COMPLETE, {"alertmanager": completions}, clock=clock, owner=owner, concurrent=2),
@@ -147,7 +158,7 @@ class Agent:
         self._stop = stop
         now = self._clock.now()
         for queue in (RUNS, COMPLETE):
-            await self._store.write(lambda rows, queue=queue: runs.release(rows, queue, now=now, alive=_alive))  # type: ignore[misc]
+            await self._store.write(lambda rows, queue=queue: runs.release(rows, queue, now=now, alive=_own))  # type: ignore[misc]
         await self._discovery.tick(now)
         self._ground_changed()
         self.poller.recall(await self._store.read(lambda rows: alerts.firing_from(rows, SOURCE)))
@@ -188,6 +199,9 @@ class Agent:
             every(3600, janitor.sweep, clock=clock, name="sweep"),
             every(5, vigil.tick, clock=clock, name="vigil"),
         ]
+        if self._workers is not None:
+            bell = store.bell.on(*WORKER_QUEUES)
+            loops.append(every(5, self._workers.tick, clock=clock, name="workers", bell=bell))
         self._tasks = [asyncio.create_task(loop) for loop in loops]
         for task in self._tasks:
             task.add_done_callback(self._ended)
@@ -203,6 +217,8 @@ class Agent:
     async def _drain(self) -> None:
         """Begin nothing new, let steps under way end, leave the rest to the next start."""
         log.info("agent stops", extra={"responses": self._dispatchers[0].busy})
+        if self._workers is not None:
+            self._workers.stop()
         await self.poller.drain()
         await asyncio.gather(*(dispatcher.drain(seconds=_DRAIN) for dispatcher in self._dispatchers))
         for task in self._tasks:
@@ -319,6 +335,8 @@ async def run_agent(config: Path | None, *, environ: Mapping[str, str], options:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with await open_store(settings.database, password=store_password(settings)) as store:
+        if chosen.start_worker is None:
+            chosen = replace(chosen, start_worker=_starter(config, lambda: source.now.settings, environ=environ))
         agent = Agent(source, store, clock=clock, options=chosen)
         loop.add_signal_handler(signal.SIGHUP, agent.reload_soon)
         orphaned = asyncio.create_task(stop_with(chosen.stop_with, stop)) if chosen.stop_with else None
@@ -329,26 +347,33 @@ async def run_agent(config: Path | None, *, environ: Mapping[str, str], options:
     return START_ANEW if agent.starts_anew else 0
 
 
+def _own(owner: str) -> bool:
+    """Whether a run is held by a living agent; no worker takes from the agent's queues."""
+    return owner.startswith("agent:") and alive(owner)
+
+
+def _starter(config: Path | None, settings: Callable[[], Settings], *, environ: Mapping[str, str]) -> Start:
+    """Return what starts a worker process of this agent's; it ends with its parent, and when it has been idle."""
+
+    async def start() -> asyncio.subprocess.Process:
+        idle = settings().investigation.idle.total_seconds()
+        words = ("-m", "devops_agent.app.worker", str(config or ""), "--with-parent", "--idle", f"{idle:g}")
+        return await asyncio.create_subprocess_exec(
+            sys.executable, *words, stdin=asyncio.subprocess.DEVNULL, env=dict(environ)
+        )
+
+    return start
+
+
 def _foundations(settings: Settings) -> tuple[object, ...]:
     """Return what cannot be changed under a running agent: its plugins, its log, and where its state is."""
-    where = settings.database, settings.store_password_file, settings.state_dir
+    where = settings.database, settings.store_password_file, settings.state_dir, settings.investigation.start_worker
     return used_plugins(settings), settings.plugins, settings.log, *where
 
 
 def store_password(settings: Settings) -> str:
     """Return PostgreSQL's password from its file; empty when none is named."""
     return read_secret(settings.store_password_file) if settings.store_password_file else ""
-
-
-def _birth(pid: int) -> str:
-    process = proc.look_up(pid)
-    return str(process.instance) if process is not None else ""
-
-
-def _alive(owner: str) -> bool:
-    """Whether the process that claimed a run, on this machine, still lives."""
-    role, pid, birth = owner.split(":", 2)
-    return role == "agent" and _birth(int(pid)) == birth
 
 
 def main() -> int:

@@ -94,7 +94,7 @@ def plugin_settings(settings: Settings, name: str) -> Mapping[str, object]:
 def check_names(settings: Settings) -> None:
     """Raise SettingsError when `plugins:` names one that there is not."""
     acting = {*catalogue.ACTUATORS, *catalogue.PROBES, *catalogue.FALLBACK, *catalogue.COMPLETERS}
-    knowing = {*catalogue.METRICS, *catalogue.LOGS, *catalogue.CHANGES}
+    knowing = {*catalogue.METRICS, *catalogue.LOGS, *catalogue.CHANGES, *catalogue.MIRRORS}
     known = sorted((acting | knowing) - {"tcp"})
     for name in settings.plugins:
         if name not in known:

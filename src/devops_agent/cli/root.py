@@ -25,6 +25,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "run": ("starting:run_both", "Run the agent, the page and the API."),
         "agent": ("starting:run_agent", "Run the agent alone: it watches and acts, and listens on nothing."),
         "web": ("starting:run_web", "Run the page and the API alone: they take alerts, and act on nothing."),
+        "worker": ("starting:run_worker", "Run a worker: it looks closer at incidents, and acts on nothing."),
         "login": ("tokens:make_link", "Print a link that opens the page once."),
     },
     "Look": {
@@ -35,6 +36,9 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "why": ("incidents:tell_why", "Tell what every rule of the guard said, and which decided."),
         "tail": ("looking:follow_events", "Follow what happens, live."),
         "learning": ("learning:show_learning", "Tell what was learnt: how right it is, what helps, what may act."),
+        "similar": ("knowledge:list_similar", "List earlier incidents like one, and what helped."),
+        "proposals": ("knowledge:list_proposals", "List what recurs, and what would end it."),
+        "replay": ("replay:replay", "Make past decisions again, by today's rules, without acting."),
         "statistics": ("looking:show_statistics", "Tell how often each action worked."),
     },
     "Decide": {
@@ -43,6 +47,8 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "deny": ("answering:deny", "Refuse a plan."),
         "guide": ("answering:guide", "Say which runbook to use for an incident."),
         "feedback": ("learning:give_feedback", "Say whether a diagnosis was right, and what a plan did."),
+        "drafts": ("knowledge:list_drafts", "List runbooks drafted from what people did, for review."),
+        "draft": ("knowledge:GROUP", "Show, accept or reject a drafted runbook."),
         "resolve": ("answering:resolve", "Close an incident by hand."),
         "restart": ("ordering:restart", "Order the restart of a target."),
         "order": ("ordering:order", "Order any action that a plugin offers."),

@@ -162,6 +162,19 @@ def run_web(call: Call) -> None:
     _become("-m", "devops_agent.app.web", _config_word(call))
 
 
+@command("worker", "devops-agent worker", "devops-agent worker --queues investigate", data=False)
+@click.option("--queues", metavar="NAMES", help="Only these queues, with commas between; all if left out.")
+def run_worker(call: Call, *, queues: str | None) -> None:
+    """Run a worker: it looks closer at incidents (logs, metrics, causes), and acts on nothing.
+
+    The agent starts one by itself when there is work. This is for those who set `investigation.start_worker: false`
+    and let systemd or a container engine keep workers.
+    """
+    load_all(call)
+    chosen = ("--queues", queues) if queues else ()
+    _become("-m", "devops_agent.app.worker", _config_word(call), *chosen)
+
+
 def load_all(call: Call) -> Loaded:
     """Return settings and runbooks, checked against every action that there is.
 

@@ -190,6 +190,18 @@ class Investigation(Fact, kw_only=True):
     model: Model = Model()
 
 
+class Knowledge(Fact, kw_only=True):
+    """How earlier incidents are found again."""
+
+    embedding: str = "local"
+    """What makes vectors of texts: `local` (a small model inside the package), `hashing` (words alone), or an API's
+    `openai:text-embedding-3-small`; texts are masked before they leave the machine."""
+    base_url: str = ""
+    """Where an API is asked, when not at its maker's."""
+    key_file: str = ""
+    """File that holds the API's key."""
+
+
 class Maintenance(Fact, kw_only=True):
     """A window in which nothing is done and nobody is told."""
 
@@ -232,6 +244,7 @@ class Settings(Fact, kw_only=True):
     alerting: Alerting = Alerting()
     watchdog: Watchdog = Watchdog()
     investigation: Investigation = Investigation()
+    knowledge: Knowledge = Knowledge()
     maintenance: tuple[Maintenance, ...] = ()
     """Windows that recur."""
     runbooks: tuple[str, ...] = ()

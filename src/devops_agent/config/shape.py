@@ -14,6 +14,7 @@ from devops_agent.config.settings import (
     Breaker,
     Guard,
     Investigation,
+    Knowledge,
     Log,
     Maintenance,
     Model,
@@ -248,6 +249,13 @@ SHAPES: Mapping[type, Shape] = {
             "baseline": _POSITIVE,
             "log_lines": Range(low=100, high=1_000_000),
             "idle": Range(low=_SECOND),
+        }
+    ),
+    Knowledge: Shape(
+        rules={
+            "embedding": Form(pattern=r"local|hashing|openai:\S+", example="local, hashing or openai:MODEL"),
+            "base_url": Form(pattern=r"|https?://[^\s/]+\S*", example="http://127.0.0.1:11434/v1"),
+            "key_file": FilePath(),
         }
     ),
     Model: Shape(

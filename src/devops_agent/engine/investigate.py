@@ -6,6 +6,7 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from devops_agent.model.evidence import Evidence
 from devops_agent.model.fact import Fact
 from devops_agent.model.sighting import Health
 from devops_agent.model.view import View
@@ -52,7 +53,18 @@ async def look_into(
     What the last poll saw of those is too old: it may have been made before the cause that this target suffers from.
     """
     view, *others = await asyncio.gather(look(target), *(look(ancestor) for ancestor in ancestors))
-    return Findings(view=view, ailing_parents=tuple(one.target for one in others if _ails(one)))
+    states = tuple(_state(one) for one in (view, *others))
+    return Findings(
+        view=view.with_(evidence=(*view.evidence, *states)),
+        ailing_parents=tuple(one.target for one in others if _ails(one)),
+    )
+
+
+def _state(view: View) -> Evidence:
+    """Sum a look up as evidence: the closer look rests on it too."""
+    health = view.health.value
+    says = f"{view.target} is {health}: {view.says}" if view.says != health else f"{view.target} is {health}"
+    return Evidence(source="look", target=view.target, name="state", value=health, at=view.at, says=says)
 
 
 def _ails(parent: View) -> bool:

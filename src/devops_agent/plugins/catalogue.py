@@ -54,5 +54,8 @@ CHANGES: Final = {
 REASONERS: Final = {
     "langchain": "devops_agent.plugins.langchain.reasoner:build",
 }
+MIRRORS: Final = {
+    "memory_keeper": "devops_agent.plugins.memory_keeper.mirror:build",
+}
 ON_DEMAND: Final = frozenset({"docker", "loki", "prometheus", "supervisord", "systemd"})
 """Plugins that are loaded only when a target, or a setting, speaks of them: what is not used costs no memory."""

@@ -1,0 +1,182 @@
+"""The closer look at real containers, metrics and logs: what is wrong is named with evidence, or nothing is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http.client
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devops_agent.model.incident import Incident, Status
+from tests.real.parts import Docker, Server, free_port
+from tests.real.running import Site, site, until
+from tests.real.test_heal_docker import RARE
+
+SCRAPE = """
+global: {{scrape_interval: 1s, evaluation_interval: 1s}}
+scrape_configs:
+  - job_name: predictor
+    static_configs: [{{targets: ["127.0.0.1:{port}"], labels: {{service: predictor}}}}]
+"""
+PREDICT = "/api/v1/predict"
+
+
+@pytest.fixture
+def engine(docker_engine: Docker) -> Iterator[Docker]:
+    yield docker_engine
+    docker_engine.remove_all()
+
+
+def post(port: int, path: str, **body: object) -> int:
+    """Post to a service on this machine; return the status, 0 when nobody answers."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    with contextlib.closing(connection):
+        try:
+            connection.request("POST", path, body=json.dumps(body), headers={"Content-Type": "application/json"})
+            return connection.getresponse().status
+        except OSError:
+            return 0
+
+
+def start_predictor(engine: Docker, *options: str) -> int:
+    """Start the demo service in a container; return its port."""
+    port = free_port()
+    serve = ("python3", "-m", "examples.market_predictor", "serve", "--port", str(port), "--faults")
+    engine.run(engine.python(), "predictor", *options, network="host", command=serve)
+    return port
+
+
+@asynccontextmanager
+async def asked_all_the_time(port: int, *, pause: float = 0.05) -> AsyncIterator[None]:
+    """Let somebody ask for predictions until the end."""
+
+    async def ask() -> None:
+        while True:
+            await asyncio.to_thread(post, port, PREDICT, timeframe="1h")
+            await asyncio.sleep(pause)
+
+    asking = asyncio.create_task(ask())
+    try:
+        yield
+    finally:
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+
+
+async def fire(made: Site, name: str, target: str) -> None:
+    """Send an alert as an outside sender does."""
+    token = (made.folder / "token").read_text()
+    labels = {"alertname": name, "service": target}
+    status, _ = await made.ask("/webhook/generic", method="POST", token=token, labels=labels, status="firing")
+    assert status in (200, 202)
+
+
+async def causes(made: Site, incident: Incident) -> dict[str, Any]:
+    """Return what is known of an incident's causes, once there is a diagnosis and a closer look."""
+
+    async def look() -> bool:
+        told = await made.timeline(incident.id)
+        return {"diagnosis", "insight"} <= {event.kind for event in told}
+
+    try:
+        await until(look, f"the causes of {incident.id}")
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{await made.story()}\n{made.log()}") from None
+    found: dict[str, Any] = (await made.ask(f"/api/v1/incidents/{incident.id}/causes"))[1]
+    return found
+
+
+async def evidence(made: Site, incident: Incident) -> dict[str, dict[str, Any]]:
+    items = (await made.ask(f"/api/v1/incidents/{incident.id}/evidence"))[1]["items"]
+    return {item["id"]: item for item in items}
+
+
+def settings(engine: Docker, folder: Path, **plugins: dict[str, object]) -> dict[str, Any]:
+    token = folder / "token"
+    token.write_text("made-up-token-of-the-sender")
+    return {
+        "polling": {"well": "1s", "trouble": "1s"},
+        "web": {"alert_token_file": str(token)},
+        "plugins": {"docker": {"socket": engine.socket, "discover": False}, **plugins},
+    }
+
+
+async def test_an_error_burst_is_traced_to_file_and_line(
+    engine: Docker, prometheus: Callable[..., Server], tmp_path: Path
+) -> None:
+    port = start_predictor(engine)
+    monitor = prometheus(SCRAPE.format(port=port))
+    whole = settings(engine, tmp_path, prometheus={"url": monitor.url})
+    target = {"name": "predictor", "docker": "predictor", "url": f"http://127.0.0.1:{port}"}
+    async with site(tmp_path, {**whole, "targets": [target]}) as made:
+        await made.start()
+        await made.well("predictor")
+        async with asked_all_the_time(port):
+            assert post(port, "/faults/error_burst") == 202
+            await fire(made, "HighErrorRate", "predictor")
+            incident = await made.incident("predictor")
+            found = await causes(made, incident)
+        named = next(one for one in found["insight"]["hypotheses"] if one["kind"] == "code_error")
+        cited = await evidence(made, incident)
+        assert re.search(r"KeyError at \S*market_predictor/predict\.py:\d+ in volatility", named["says"])
+        assert "ModelNotLoadedError" in named["says"]
+        assert {cited[id_]["name"] for id_ in named["evidence"]} == {"stack_trace"}
+        assert any("ModelNotLoadedError" in one["says"] for one in found["diagnosis"])
+
+
+async def test_a_dependency_that_is_down_is_named_instead_of_its_victim(engine: Docker, tmp_path: Path) -> None:
+    data = free_port()
+    serve = f"exec httpd -f -p 127.0.0.1:{data} -h /tmp"
+    engine.busybox("data:1", command=("sh", "-c", serve))
+    engine.run("data:1", "data", network="host")
+    port = start_predictor(engine)
+    whole = settings(engine, tmp_path)
+    whole["plugins"]["docker"]["events"] = False
+    targets = [
+        {"name": "data", "docker": "data", "manage": False},
+        {"name": "predictor", "docker": "predictor", "url": f"http://127.0.0.1:{port}", "depends_on": ["data"]},
+    ]
+    async with site(tmp_path, {**whole, "polling": RARE, "targets": targets}) as made:
+        await made.start()
+        await made.well("predictor", "data")
+        engine.say("kill", "data")
+        await fire(made, "HighErrorRate", "predictor")
+        victim = await made.incident("predictor")
+        told = await made.told("diagnosis", incident=victim.id)
+        found = await causes(made, victim)
+        assert told.data["found"]["hypotheses"][0]["kind"] == "dependency_down"
+        assert "data" in told.says
+        assert (found["insight"]["hypotheses"][0]["kind"], found["insight"]["hypotheses"][0]["component"]) == (
+            "down",
+            "data",
+        )
+        assert not [event for event in await made.timeline(victim.id) if event.kind == "step"]
+        assert engine.say("inspect", "--format", "{{.RestartCount}} {{.State.Running}}", "predictor") == "0 true"
+
+
+async def test_a_healthy_but_noisy_service_leads_to_no_action(engine: Docker, tmp_path: Path) -> None:
+    noise = "while true; do echo 'WARN retrying'; echo 'ERROR client went away'; echo 'INFO served'; sleep 0.05; done"
+    engine.busybox("noisy:1", command=("sh", "-c", noise))
+    engine.run("noisy:1", "noisy")
+    whole = settings(engine, tmp_path)
+    quick = {"window": "5s", "baseline": "10s"}
+    targets = [{"name": "noisy", "docker": "noisy"}]
+    async with site(tmp_path, {**whole, "polling": RARE, "investigation": quick, "targets": targets}) as made:
+        await made.start()
+        await made.well("noisy")
+        await asyncio.sleep(16)  # the log needs a past that the window can be compared with
+        before = engine.say("inspect", "--format", "{{.State.StartedAt}}", "noisy")
+        await fire(made, "HighErrorRate", "noisy")
+        incident = await made.incident("noisy", Status.INVESTIGATING)
+        found = await causes(made, incident)
+        assert found["insight"]["well"]
+        await made.told("well", incident=incident.id)
+        assert not [event for event in await made.timeline(incident.id) if event.kind == "step"]
+        assert engine.say("inspect", "--format", "{{.State.StartedAt}}", "noisy") == before
