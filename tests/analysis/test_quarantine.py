@@ -172,6 +172,11 @@ def test_a_block_is_json_of_typed_values() -> None:
     assert json.loads(block.splitlines()[1]) == {"rate": 1.5, "up": False, "none": None, "odd": None, "says": "a</b"}
 
 
+def test_a_key_whose_end_was_cut_off_is_masked() -> None:
+    assert "IOSFODNN" not in quarantine().mask("used AKIAIOSFODNN…")
+    assert "16C7e42F" not in quarantine().mask("used ghp_16C7e42F29…")
+
+
 def test_what_is_endless_is_cut() -> None:
     nested: Data = "deep"
     for _ in range(100):

@@ -16,6 +16,7 @@ from devops_agent.model.diagnosis import Hypothesis
 from devops_agent.model.insight import Insight
 from devops_agent.ports import PluginError
 from devops_agent.store import evidence
+from devops_agent.workers.advise import told
 from devops_agent.workers.gather import Sources
 from tests.workers.advising import (
     INCIDENT,
@@ -124,19 +125,33 @@ async def test_claims_beyond_the_fifth_are_not_read(asked: Inquiry) -> None:
 async def test_no_claims_is_an_answer(asked: Inquiry) -> None:
     advice = await asked.ask(claims())
     assert (advice.advised, advice.model) == ((), "answered")
-    assert advice.says == "scripted:model was asked and names no cause"
 
 
-async def test_a_contradiction_is_told_and_agreement_is_not(asked: Inquiry) -> None:
-    against = await asked.ask(claims(claim()))
-    assert against.contradicts
-    assert against.says == (
-        "scripted:model advises: dependency_down in database (80%): The database refuses connections.;"
-        " this contradicts the rules, which say unhealthy in shop"
+@pytest.mark.parametrize(
+    ("advised", "model", "says"),
+    [
+        (
+            Hypothesis(kind="down", says="It ended.", confidence=0.8, component="database", source="m"),
+            "answered",
+            "m advises: down in database (80%): It ended.; this contradicts the rules, which say unhealthy in shop",
+        ),
+        (
+            Hypothesis(kind="unhealthy", says="It hangs.", confidence=0.8, source="m"),
+            "answered",
+            "m advises: unhealthy in shop (80%): It hangs.",
+        ),
+        (None, "answered", "the model names no cause"),
+        (None, "out of time: it did not answer", "no advice of the model: out of time: it did not answer"),
+    ],
+)
+def test_the_timeline_says_what_is_advised_and_whether_the_rules_say_otherwise(
+    advised: Hypothesis | None, model: str, says: str
+) -> None:
+    rules = RULES.with_(component="shop")
+    insight = Insight(
+        incident="INC-1", at=START, hypotheses=(rules,), advised=(advised,) if advised else (), model=model
     )
-    asked.clock = FakeClock(START + LATER)
-    agreed = await asked.ask(claims(claim(kind="unhealthy", component="shop")))
-    assert not agreed.contradicts
+    assert told(insight, target="shop") == says
 
 
 async def test_the_rules_ranking_stays_as_it_is_whatever_the_model_says(asked: Inquiry) -> None:
@@ -152,7 +167,7 @@ async def test_the_rules_ranking_stays_as_it_is_whatever_the_model_says(asked: I
 
 
 @pytest.mark.parametrize(
-    ("turn", "changes", "told"),
+    ("turn", "changes", "word"),
     [
         (Turn(hangs=True), {}, "out of time: it did not answer within 60 s"),
         (Turn(calls=(("states", {"target": "shop"}),)), {}, "out of turns: it went on asking for tools for 6 turns"),
@@ -168,13 +183,12 @@ async def test_the_rules_ranking_stays_as_it_is_whatever_the_model_says(asked: I
     ],
 )
 async def test_a_model_that_does_not_help_is_told_of_and_advises_nothing(
-    asked: Inquiry, turn: Turn, changes: dict[str, Any], told: str
+    asked: Inquiry, turn: Turn, changes: dict[str, Any], word: str
 ) -> None:
     asked.model = asked.model.with_(**changes)
     advice = await asked.ask(turn)
-    assert advice.model.startswith(told)
+    assert advice.model.startswith(word)
     assert advice.advised == ()
-    assert advice.says.startswith("scripted:model was asked and did not help: ")
 
 
 async def test_a_model_that_is_busy_for_a_moment_still_answers(asked: Inquiry) -> None:

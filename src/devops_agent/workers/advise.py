@@ -44,9 +44,6 @@ class Advice(Fact, kw_only=True):
     """Claims and suggestions of runbooks that were left out because they cannot be true."""
     model: str
     """What became of asking: `answered`, else why it did not help."""
-    says: str = ""
-    """For the timeline: what it advises, and whether that contradicts the rules."""
-    contradicts: bool = False
     tokens: int = 0
     dollars: float = 0.0
     seconds: float = 0.0
@@ -147,6 +144,22 @@ class ModelAdviser:
         )
 
 
+def told(insight: Insight, *, target: str) -> str:
+    """Return what came of asking, for the timeline: the advice, and whether the rules say otherwise; or why none came."""
+    if not insight.advised:
+        return (
+            "the model names no cause"
+            if insight.model == Ended.ANSWERED
+            else f"no advice of the model: {insight.model}"
+        )
+    best = insight.advised[0]
+    says = f"{best.source} advises: {best.kind} in {best.component or target} ({best.confidence:.0%}): {best.says}"
+    rules = insight.hypotheses[0] if insight.hypotheses else None
+    if rules is None or (rules.kind, rules.component or target) == (best.kind, best.component or target):
+        return says
+    return f"{says}; this contradicts the rules, which say {rules.kind} in {rules.component or target}"
+
+
 def _broke(budget: Budget, model: ModelSettings) -> Completion | None:
     """Return that nothing can be asked any more today; None: something can."""
     if budget.tokens <= 0:
@@ -170,17 +183,10 @@ def _advice(
     )
     if completion.ended is not Ended.ANSWERED:
         why = quarantine.answer(quarantine.mask(completion.says), limit=200)
-        told = f"{completion.ended}: {why}" if why else str(completion.ended)
-        return took.with_(model=told, says=f"{model} was asked and did not help: {told}")
+        return took.with_(model=f"{completion.ended}: {why}" if why else str(completion.ended))
     checker = _Checker(question, known=known, quarantine=quarantine, model=model)
     advised = checker.believed(completion.answer.get("claims", ()))
-    contradicts = bool(advised and question.hypotheses) and not _agree(advised[0], question.hypotheses[0])
-    return took.with_(
-        advised=advised,
-        dropped=checker.dropped,
-        contradicts=contradicts,
-        says=_told(advised, question, contradicts=contradicts, model=model),
-    )
+    return took.with_(advised=advised, dropped=checker.dropped)
 
 
 class _Checker:
@@ -242,21 +248,3 @@ class _Checker:
         name = self._runbooks.get(said.strip(), "")
         self.dropped += bool(said.strip() and not name)
         return name
-
-
-def _agree(one: Hypothesis, other: Hypothesis) -> bool:
-    return one.kind == other.kind and one.component == other.component
-
-
-def _told(advised: Sequence[Hypothesis], question: Question, *, contradicts: bool, model: str) -> str:
-    if not advised:
-        return f"{model} was asked and names no cause"
-    best = advised[0]
-    where = best.component or question.incident.target
-    says = f"{model} advises: {best.kind} in {where} ({best.confidence:.0%}): {best.says}"
-    if not contradicts:
-        return says
-    rules = question.hypotheses[0]
-    return (
-        f"{says}; this contradicts the rules, which say {rules.kind} in {rules.component or question.incident.target}"
-    )
