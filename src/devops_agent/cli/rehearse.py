@@ -18,7 +18,7 @@ from devops_agent.cli.exits import Exit
 from devops_agent.cli.ordering import see_target
 from devops_agent.cli.starting import load_all
 from devops_agent.config.secrets import read_secret
-from devops_agent.engine import classify, guard, plan, stock
+from devops_agent.engine import classify, guard, learn, plan, stock
 from devops_agent.engine.ground import ground_of
 from devops_agent.engine.look import Eyes
 from devops_agent.engine.site import Site
@@ -127,9 +127,11 @@ async def _one(alert: Alert, book: Runbook, site: Site, settings: Settings, *, n
     )  # fmt: skip
     view = view_of(target, state=None, evidence=(), at=now)
     firing = [alert.with_(status=AlertStatus.FIRING)]
-    diagnosis = classify.diagnose(
+    stated = classify.diagnose(
         incident, alerts=firing, view=view, ailing_parents=(), history=classify.History(healed=0, many=1)
     )
+    learnt = await site.store.read(lambda rows: learn.calibration(rows, settings.learning, now=now))
+    diagnosis = learnt.applied(stated)
     sighting = site.sightings().get(target.name)
     readings = sighting.readings if sighting else {}
     options = await site.store.read(
