@@ -17,7 +17,7 @@ from devops_agent.kit.testing.reasoner_contract import PROMPT, Shelf
 from devops_agent.model.reasoning import Budget, Completion, Ended, Prompt, ReadTool
 from devops_agent.plugins.langchain.reasoner import LangchainReasoner, build
 from devops_agent.ports import Reasoner
-from devops_agent.workers.advise import Advice
+from devops_agent.workers.advice import Advice
 from tests.workers.advising import inquiry
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

@@ -18,7 +18,8 @@ from devops_agent.model.runbook import Match, Runbook
 from devops_agent.model.target import Target
 from devops_agent.store import evidence, spending
 from devops_agent.store.spending import Spent
-from devops_agent.workers.advise import Advice, ModelAdviser
+from devops_agent.workers.advice import Advice
+from devops_agent.workers.advise import ModelAdviser
 from devops_agent.workers.gather import Sources
 from devops_agent.workers.question import Question
 from tests.engine.inline import InlineStore, new_database

@@ -16,7 +16,7 @@ from devops_agent.model.diagnosis import Hypothesis
 from devops_agent.model.insight import Insight
 from devops_agent.ports import PluginError
 from devops_agent.store import evidence
-from devops_agent.workers.advise import told
+from devops_agent.workers.advice import told
 from devops_agent.workers.gather import Sources
 from tests.workers.advising import (
     INCIDENT,

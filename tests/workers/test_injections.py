@@ -14,7 +14,7 @@ from devops_agent.kit.testing import START
 from devops_agent.kit.testing.telemetry import FakeLogs, FakeMetrics
 from devops_agent.model.fact import to_json
 from devops_agent.model.insight import Insight
-from devops_agent.workers.advise import Advice
+from devops_agent.workers.advice import Advice
 from devops_agent.workers.question import KINDS
 from tests.engine.views import DEAD, HEALTHY, ILL, RUNS, firing, view
 from tests.workers.advising import RULES, Inquiry, claim, claims, inquiry

@@ -18,6 +18,7 @@ from devops_agent.model.incident import Incident, Status
 from devops_agent.model.insight import Insight, Suspect
 from devops_agent.model.target import Target
 from devops_agent.store import alerts, events, evidence, incidents, insights, runs, targets
+from devops_agent.workers.advice import told
 from devops_agent.workers.exhibits import exhibits, most_telling
 from devops_agent.workers.gather import Heard, Sources, Windows, gather
 from devops_agent.workers.suspects import suspects_of
@@ -198,14 +199,10 @@ class Investigator:
         if incident is None:
             return
         insights.keep(rows, insight)
-        best = insight.advised[0] if insight.advised else None
-        says = (
-            f"{best.source} advises: {best.says}" if best is not None else f"the model gave no advice: {insight.model}"
-        )
         events.add(
             rows,
             "advice",
-            says,
+            told(insight, target=incident.target),
             at=self.clock.now(),
             incident=incident.id,
             target=incident.target,
