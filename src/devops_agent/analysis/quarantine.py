@@ -82,10 +82,13 @@ class Quarantine:
     def block(self, name: str, value: Data) -> str:
         """Return a data block for a prompt: JSON between two boundaries. `name` is a word of ours.
 
-        It walks the value twice: a secret that is known as such only by its second mention is hidden in its first too.
+        A secret that is known as such only by its second mention is hidden in its first too.
         """
-        self.data(value)
-        text = json.dumps(self.data(value), ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
+        known = len(self._known)
+        masked = self.data(value)
+        if len(self._known) > known:
+            masked = self.data(value)
+        text = json.dumps(masked, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
         return f"<{name}-{self._boundary}>\n{text}\n</{name}-{self._boundary}>"
 
     def unmask(self, text: str) -> str:

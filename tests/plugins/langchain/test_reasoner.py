@@ -136,6 +136,7 @@ class TestOpenAI(Provider):
         assert {asked.path for asked in server.asked} == {"/v1/chat/completions"}
 
 
+@pytest.mark.slow
 class TestAnthropic(Provider):
     """Anthropic's interface."""
 
@@ -151,6 +152,7 @@ class TestAnthropic(Provider):
         assert asked.body["tool_choice"]["name"] == "answer"
 
 
+@pytest.mark.slow
 class TestOllama(Provider):
     """Ollama's interface."""
 

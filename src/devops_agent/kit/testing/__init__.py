@@ -7,6 +7,8 @@ from devops_agent.kit.testing.actuator import FakeActuator, Killed, Trouble
 from devops_agent.kit.testing.clock import START, FakeClock
 from devops_agent.kit.testing.contract import ActuatorContract
 from devops_agent.kit.testing.handed import OpenGuardian, StrictGuardian, tools
+from devops_agent.kit.testing.reasoner import ScriptedReasoner, Turn
+from devops_agent.kit.testing.reasoner_contract import ReasonerContract
 from devops_agent.kit.testing.senses import FakeInventory, FakeProbe, FakeWatcher
 from devops_agent.kit.testing.telemetry import FakeChanges, FakeLogs, FakeMetrics
 from devops_agent.kit.testing.telemetry_contract import ChangesContract, LogsContract, MetricsContract
@@ -31,7 +33,10 @@ __all__ = [
     "LogsContract",
     "MetricsContract",
     "OpenGuardian",
+    "ReasonerContract",
+    "ScriptedReasoner",
     "StrictGuardian",
     "Trouble",
+    "Turn",
     "tools",
 ]
