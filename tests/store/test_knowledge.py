@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from devops_agent.kit.testing import START
 from devops_agent.model.action import Step
+from devops_agent.model.attempt import Outcome
 from devops_agent.model.knowledge import Document, Draft, Proposal, Standing
+from devops_agent.model.learning import Tried
 from devops_agent.model.runbook import Match, Runbook
-from devops_agent.store import Store, knowledge
+from devops_agent.store import Store, knowledge, learning
 from devops_agent.store.pump import Connection
 from devops_agent.store.rows import Rows
 from tests.store.connecting import connect
@@ -172,3 +174,27 @@ async def test_how_far_history_is_mirrored_is_remembered(store: Store) -> None:
     await store.write(lambda rows: knowledge.note_mirrored(rows, 12))
     await store.write(lambda rows: knowledge.note_mirrored(rows, 40))
     assert await store.read(knowledge.mirrored) == 40
+
+
+async def test_what_people_refuted_counts_less_and_what_did_not_help_is_not_told_as_help(store: Store) -> None:
+    def fill_(rows: Rows) -> None:
+        for number in (1, 2, 3):
+            meta = {"target": "api", "kind": "down", "title": "down", "helped": "restart (docker.restart)"}
+            knowledge.keep(rows, document(f"INC-{number}", 1, 0.1 * number, 0, meta=meta))
+            tried = Tried(
+                at=START, incident=f"INC-{number}", target="api", kind="down", runbook="restart",
+                outcome=Outcome.HEALED,
+            )  # fmt: skip
+            learning.keep_trial(rows, f"ATT-{number}", tried)
+        learning.say_of_trial(rows, "INC-1", word="useless", now=START)
+        learning.say_of_trial(rows, "INC-3", word="helped", now=START)
+
+    await store.write(fill_)
+    found = await store.read(lambda rows: knowledge.like(rows, unit(1, 0, 0), model=MODEL))
+    assert [(one.incident, one.feedback, bool(one.helped)) for one in found] == [
+        ("INC-3", "helped", True),
+        ("INC-2", "", True),
+        ("INC-1", "useless", False),
+    ]
+    best = await store.read(lambda rows: knowledge.like(rows, unit(1, 0, 0), model=MODEL, limit=1))
+    assert [one.incident for one in best] == ["INC-3"]

@@ -48,14 +48,15 @@ class Similar(Fact, kw_only=True):
 
     incident: str
     score: float
-    """Cosine of the two texts' vectors, -1 to 1."""
+    """Cosine of the two texts' vectors, -1 to 1, a tenth more when people confirmed what was said or done, a third
+    less when they did not."""
     target: str
     kind: str
     says: str
     helped: str = ""
     """What verifiably helped then; empty: nothing did, or nobody knows."""
     feedback: str = ""
-    """What a person said of it."""
+    """What people said of it: `diagnosis right`, `diagnosis wrong`, `helped`, `useless`, `harmful`, `mended`."""
     at: datetime
 
 

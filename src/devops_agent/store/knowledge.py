@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from devops_agent.model.fact import from_json, to_json
-from devops_agent.model.knowledge import Document, Draft, Proposal, Standing
+from devops_agent.model.knowledge import Document, Draft, Proposal, Similar, Standing
+from devops_agent.model.learning import HARMFUL, HELPED, USELESS
+from devops_agent.model.prediction import PERSON, RIGHT, WRONG
 from devops_agent.model.runbook import Runbook
 from devops_agent.store.rows import Row, Rows, from_us, maybe_time, to_us
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 _DOCUMENT = "id, kind, model, vector, says, meta_json, at"
 _DRAFT = "name, status, runbook_json, reasons_json, made_at, answered_at, answered_by, comment"
+_CONFIRMED, _REFUTED = 1.1, 0.67
+"""What a person's word makes of a likeness."""
+_SPARE = 20
 _VECTOR = msgspec.json.Decoder(list[float])
 
 
@@ -64,6 +69,14 @@ def similar(
     )
     found = ((get(rows, id_), score) for id_, score in nearest)
     return [(document, score) for document, score in found if document is not None]
+
+
+def like(rows: Rows, vector: Sequence[float], *, model: str, limit: int = 5, besides: str = "") -> list[Similar]:
+    """Return the closed incidents most like `vector`, the best first; what people said of them weighs."""
+    # More than asked for: what people have refuted makes room for what comes after it.
+    found = similar(rows, vector, model=model, limit=limit + _SPARE, besides=besides)
+    told = [_similar(document, score, _feedback(rows, document.id)) for document, score in found]
+    return sorted(told, key=lambda one: (-one.score, one.incident))[:limit]
 
 
 def _nearest_by_scan(
@@ -185,6 +198,40 @@ def note_mirrored(rows: Rows, seq: int) -> None:
         "INSERT INTO counters (name, value) VALUES ('mirrored', :seq)"
         " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         seq=seq,
+    )
+
+
+def _feedback(rows: Rows, incident: str) -> tuple[str, ...]:
+    """Return what people said of an incident's diagnosis, and of the last plan that was carried out."""
+    verdict = rows.one(
+        "SELECT verdict FROM predictions WHERE incident = :incident AND judged_by = :person"
+        " AND verdict IN (:right, :wrong) ORDER BY at DESC LIMIT 1",
+        incident=incident,
+        person=PERSON,
+        right=RIGHT,
+        wrong=WRONG,
+    )
+    word = rows.one(
+        "SELECT word FROM trials WHERE incident = :incident AND word <> '' ORDER BY word_at DESC LIMIT 1",
+        incident=incident,
+    )
+    said = [f"diagnosis {verdict['verdict']}"] if verdict else []
+    return (*said, str(word["word"])) if word else tuple(said)
+
+
+def _similar(document: Document, cosine: float, feedback: tuple[str, ...]) -> Similar:
+    refuted = bool({f"diagnosis {WRONG}", USELESS, HARMFUL} & set(feedback))
+    confirmed = bool({f"diagnosis {RIGHT}", HELPED} & set(feedback)) and not refuted
+    meta = document.meta
+    return Similar(
+        incident=document.id,
+        score=round(cosine * (_REFUTED if refuted else _CONFIRMED if confirmed else 1.0), 4),
+        target=meta.get("target", ""),
+        kind=meta.get("kind", ""),
+        says=meta.get("title", ""),
+        helped="" if {USELESS, HARMFUL} & set(feedback) else meta.get("helped", ""),
+        feedback=", ".join(feedback),
+        at=document.at,
     )
 
 

@@ -74,7 +74,9 @@ async def similar(store: Store, text: str, *, embedder: Embedder, limit: int = 5
 
     """
     vector = await vector_of(embedder, text)
-    return await store.read(lambda rows: nearest(rows, vector, model=embedder.name, limit=limit, besides=besides))
+    return await store.read(
+        lambda rows: knowledge.like(rows, vector, model=embedder.name, limit=limit, besides=besides)
+    )
 
 
 async def recall(store: Store, incident: str, *, embedder: Embedder, clock: Clock, limit: int = 5) -> list[Similar]:
@@ -94,15 +96,9 @@ async def recall(store: Store, incident: str, *, embedder: Embedder, clock: Cloc
         known = knowledge.get(rows, incident)
         if known is None or known.kind == "open":
             knowledge.keep(rows, document)
-        return nearest(rows, vector, model=embedder.name, limit=limit, besides=incident)
+        return knowledge.like(rows, vector, model=embedder.name, limit=limit, besides=incident)
 
     return await store.write(keep)
-
-
-def nearest(rows: Rows, vector: Sequence[float], *, model: str, limit: int = 5, besides: str = "") -> list[Similar]:
-    """Return the closed incidents whose texts lie nearest to `vector`."""
-    found = knowledge.similar(rows, vector, model=model, limit=limit, besides=besides)
-    return [_similar(document, score) for document, score in found]
 
 
 class _Told(Fact, kw_only=True):
@@ -181,19 +177,6 @@ def _document(told: _Told, vector: tuple[float, ...], *, model: str) -> Document
             "ended": incident.reason,
         },
         at=incident.resolved_at or incident.changed_at,
-    )
-
-
-def _similar(document: Document, score: float) -> Similar:
-    meta = document.meta
-    return Similar(
-        incident=document.id,
-        score=round(score, 4),
-        target=meta.get("target", ""),
-        kind=meta.get("kind", ""),
-        says=meta.get("title", ""),
-        helped=meta.get("helped", ""),
-        at=document.at,
     )
 
 
