@@ -69,6 +69,15 @@ def test_a_dependency_that_is_down_is_named_instead_of_its_victim() -> None:
     assert "db" in diagnosis.says
 
 
+def test_what_the_quick_look_sees_to_be_otherwise_by_now_is_left_out() -> None:
+    was_down = Hypothesis(kind="down", says="it did not run", confidence=0.95, evidence=("EV-1",))
+    assert (
+        found(view(RUNS, HEALTHY, memory_percent=95), "MemoryHigh", closer=insight(was_down)).kind == "memory_pressure"
+    )
+    slow = Hypothesis(kind="high_latency", says="slow", confidence=0.9, evidence=("EV-1",))
+    assert found(view(RUNS, HEALTHY, latency_ms=20), OUTSIDE, closer=insight(slow)).kind == "high_error_rate"
+
+
 def test_what_is_dead_itself_is_not_explained_by_others() -> None:
     assert found(view(DEAD), "ServiceDown", closer=insight(ELSEWHERE)).kind == "down"
 
@@ -183,3 +192,15 @@ async def test_killed_while_it_waits_it_waits_on_and_heals(set_scene: Set) -> No
         await look_closer(scene, insight(TRACE))
         await scene.run(3)
         assert scene.done == [("fake.restart", "api")]
+
+
+async def test_what_comes_back_is_looked_at_anew(set_scene: Set) -> None:
+    async with set_scene() as scene:
+        scene.world.services["api"].running = False
+        await scene.deliver(alert(at=scene.clock))
+        await scene.run(patience=3)
+        await look_closer(scene, insight(TRACE))
+        scene.clock.jump(60)
+        scene.world.services["api"].running = False
+        await scene.deliver(alert(at=scene.clock))
+        assert await scene.store.read(lambda rows: insights.get(rows, "INC-1")) is None

@@ -139,6 +139,18 @@ async def test_of_two_that_are_slow_the_one_that_the_other_calls_is_named(tmp_pa
         assert (found.hypotheses[0].kind, found.hypotheses[0].component) == ("high_latency", "db")
 
 
+async def test_a_disk_that_fills_steadily_is_told_with_the_time_that_is_left(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        # From 60 to 70 % in 75 minutes: 30 more take 3 h 45 min.
+        values = [60 + 10 * number / (POINTS - 1) for number in range(POINTS)]
+        here.metrics.add("disk_percent", values, begin=BEGIN, target="api", unit="%")
+        await here.trouble()
+        await here.investigate()
+        (piece,) = [one for one in await here.evidence() if one.details.get("series") == "disk_percent"]
+        assert piece.details["full_in_hours"] == pytest.approx(3.75, abs=0.1)
+        assert "full in 3.7 h" in piece.says or "full in 3.8 h" in piece.says
+
+
 async def test_a_change_right_before_the_trouble_is_a_suspect(tmp_path: Path) -> None:
     async with desk(tmp_path) as here:
         quiet_logs(here, "api", "db")

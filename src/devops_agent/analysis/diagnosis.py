@@ -171,9 +171,8 @@ def states(case: Case) -> Iterator[Weight]:
     """What is seen to be down is; what is seen to be well is not."""
     for piece in _named(case, "state"):
         where = piece.target or case.target
-        if piece.value in ("down", "unreachable"):
-            kind = "unreachable" if piece.value == "unreachable" else "down"
-            yield Weight(kind, where, 3.0, piece.id, piece.says)
+        if piece.value in ("down", "unhealthy", "unreachable"):
+            yield Weight(str(piece.value), where, 3.0, piece.id, piece.says)
         elif piece.value == "well":
             for kind in ("down", "unhealthy", "unreachable"):
                 yield Weight(kind, where, -2.0, piece.id)

@@ -163,7 +163,9 @@ def _from_view(view: View) -> list[Hypothesis]:
 def _look_closer(found: dict[str, Hypothesis], insight: Insight, *, view: View) -> dict[str, Hypothesis]:
     """Add what a closer look found, and doubt what it could not bear out."""
     seen = {condition.kind for condition in view.conditions}
-    here = {h.kind: h for h in reversed(insight.hypotheses) if not h.component}
+    here = {
+        h.kind: h for h in reversed(insight.hypotheses) if not h.component and not _outdated(h.kind, seen, view=view)
+    }
     merged = {
         kind: _joined(h, here[kind]) if kind in here else _doubted(h, insight) if kind not in seen else h
         for kind, h in found.items()
@@ -174,6 +176,11 @@ def _look_closer(found: dict[str, Hypothesis], insight: Insight, *, view: View) 
         says = f"{elsewhere.component}, which it depends on, {FAULTS[elsewhere.kind].says}: {elsewhere.says}"
         merged["dependency_down"] = elsewhere.with_(kind="dependency_down", says=says)
     return merged
+
+
+def _outdated(kind: str, seen: set[str], *, view: View) -> bool:
+    """Whether the quick look, which is fresher, looked for it and did not see it."""
+    return kind not in seen and (kind in _SEEN_BY_US - {"unknown"} or _in_band(kind, view, seen))
 
 
 def _joined(quick: Hypothesis, closer: Hypothesis) -> Hypothesis:

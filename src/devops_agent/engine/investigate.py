@@ -63,8 +63,10 @@ async def look_into(
 def _state(view: View) -> Evidence:
     """Sum a look up as evidence: the closer look rests on it too."""
     health = view.health.value
-    says = f"{view.target} is {health}: {view.says}" if view.says != health else f"{view.target} is {health}"
-    return Evidence(source="look", target=view.target, name="state", value=health, at=view.at, says=says)
+    running = view.state is not None and view.state.running is True
+    word = "unhealthy" if running and view.health is Health.DOWN else health
+    says = f"{view.target} is {word}: {view.says}" if view.says != health else f"{view.target} is {health}"
+    return Evidence(source="look", target=view.target, name="state", value=word, at=view.at, says=says)
 
 
 def _ails(parent: View) -> bool:

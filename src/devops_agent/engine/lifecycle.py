@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from devops_agent.model.incident import MOVES, Incident, Status
-from devops_agent.store import events, incidents, runs
+from devops_agent.store import events, incidents, insights, runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,8 @@ REMEMBER = "remember"
 """The queue, and the topic, of what is to be learnt from incidents that are closed."""
 CLOSED = "incident"
 """The job of one of them."""
+_UNHURRIED = timedelta(seconds=20)
+"""Learning leaves the machine to whatever else is being healed."""
 
 
 class IllegalMoveError(Exception):
@@ -64,5 +67,8 @@ def move(  # noqa: PLR0913 — a move names what it does and why
     if to is Status.RESOLVED:
         from devops_agent import __version__
 
-        runs.enqueue(rows, REMEMBER, CLOSED, key=incident.id, now=now, version=__version__)
+        due = now + _UNHURRIED
+        runs.enqueue(rows, REMEMBER, CLOSED, key=incident.id, now=now, not_before=due, version=__version__)
+    if incident.closed:  # it came back, perhaps as something else: what was found out then may not hold now
+        insights.drop(rows, incident.id)
     return moved

@@ -51,6 +51,11 @@ def get(rows: Rows, incident: str) -> Insight | None:
     return _insight(row) if row else None
 
 
+def drop(rows: Rows, incident: str) -> None:
+    """Forget what was found: it does not hold any more."""
+    rows.run("DELETE FROM insights WHERE incident = :incident", incident=incident)
+
+
 def forget(rows: Rows, *, asked_before: datetime) -> int:
     """Delete older ones; return how many."""
     return rows.run("DELETE FROM insights WHERE asked_at < :at", at=to_us(asked_before))

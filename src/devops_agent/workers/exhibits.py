@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from devops_agent.analysis.anomaly import find_anomaly
 from devops_agent.analysis.logs import mine
+from devops_agent.analysis.trend import trend
 from devops_agent.model.evidence import Evidence
 from devops_agent.model.insight import LogFindings, Pattern, SlowOperation, StackTrace
 
@@ -20,6 +21,7 @@ _POINTS = 60
 _PATTERNS, _TRACES, _SLOW = 8, 5, 3
 """Of each sort at most so many pieces of evidence for one component."""
 _TEXT = 300
+_FORESEEN = 48 * 3600.0  # seconds
 
 
 def exhibits(heard: Heard, *, sighting: Sighting | None, windows: Windows, now: datetime) -> list[Evidence]:
@@ -73,6 +75,9 @@ def _of_one(component: str, series: Series, figures: Figures, *, windows: Window
             f"{series.name} of {component} {way} from {found.before:.4g} to {found.after:.4g}{_unit(series)}"
             f" at {found.begins_at:%H:%M:%S}"
         )
+    if (hours := _hours_until_full(series)) is not None:
+        details["full_in_hours"] = round(hours, 1)
+        says = f"{says}; if it goes on rising like this it is full in {hours:.1f} h"
     return Evidence(
         source="prometheus",
         target=component,
@@ -88,6 +93,17 @@ def _of_one(component: str, series: Series, figures: Figures, *, windows: Window
         details=details,
         says=says,
     )
+
+
+def _hours_until_full(series: Series) -> float | None:
+    """Return when a share that rises steadily gets to 100 %; None when it does not, or not within two days."""
+    if not series.name.endswith("_percent"):
+        return None
+    line = trend(series)
+    if line is None or not line.steady or line.slope <= 0:
+        return None
+    seconds = line.reaches(100.0)
+    return seconds / 3600 if seconds is not None and seconds <= _FORESEEN else None
 
 
 def _unit(series: Series) -> str:
