@@ -36,6 +36,7 @@ from devops_agent.store import heartbeats, open_store, targets
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
+    from datetime import datetime
 
     from devops_agent.app.parts import Parts
     from devops_agent.config.settings import Settings
@@ -92,14 +93,16 @@ async def rehearse(call: Call, book: Runbook, content: bytes, *, name: str) -> l
             await parts.close()
 
 
-def read_alerts(content: bytes) -> Sequence[Alert]:
+def read_alerts(content: bytes, *, now: datetime | None = None) -> Sequence[Alert]:
     """Return the alerts of a recorded body, whoever sent it; one alert alone will do.
+
+    `now` stands in for times that are not in it; None: the real time.
 
     Raises:
         Trouble: it is none.
 
     """
-    receivers, now = build_receivers(), SystemClock().now()
+    receivers = build_receivers()
     try:
         tree = json.loads(content)
     except ValueError as error:
@@ -110,7 +113,7 @@ def read_alerts(content: bytes) -> Sequence[Alert]:
     if isinstance(tree, dict) and ("orgId" in tree or "dashboardURL" in str(tree.get("alerts", ""))):
         kind = "grafana"
     try:
-        delivery = receivers[kind].parse(json.dumps(tree).encode(), headers={}, now=now)
+        delivery = receivers[kind].parse(json.dumps(tree).encode(), headers={}, now=now or SystemClock().now())
     except ReceiveError as error:
         raise Trouble(str(error), Exit.USAGE) from error
     if not delivery.alerts:

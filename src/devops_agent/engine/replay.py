@@ -80,16 +80,16 @@ def replay(judgements: Iterable[Judgement], *, policy: Policy) -> Replayed:
         chain = incidents.setdefault(judgement.incident, _Chain(policy))
         told.decisions += 1
         try:
-            result = judge.again(judgement)
+            before = from_json(judgement.result_json, judge.QUESTIONS[judgement.step].result)
+            again = from_json(judge.again(judgement), type(before))
             anew = chain.decide(judgement)
         except (msgspec.MsgspecError, LookupError) as error:
             told.unreadable.append(_unreadable(judgement, error))
             continue
-        if result == judgement.result_json:
+        if again == before:
             told.same += 1
         else:
-            told.changed.append(_changed(judgement, result))
-        before = from_json(judgement.result_json, judge.QUESTIONS[judgement.step].result)
+            told.changed.append(_difference(judgement, before, again))
         if _gist(before) != _gist(anew):
             told.policy.append(_difference(judgement, before, anew))
     return Replayed(
@@ -177,12 +177,6 @@ class _Chain:
         managed, says = stock.opt_in(target, settings)
         limits = stock.limits_of(settings, target, situation.risk, switched=self._policy.switched)
         return situation.with_(managed=managed, managed_says=says, limits=limits)
-
-
-def _changed(judgement: Judgement, result: str) -> Difference:
-    kind = judge.QUESTIONS[judgement.step].result
-    before, after = from_json(judgement.result_json, kind), from_json(result, kind)
-    return _difference(judgement, before, after)
 
 
 def _unreadable(judgement: Judgement, error: Exception) -> Difference:
