@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.real.local_model import start_model
+from tests.real.logql import LogQL
 from tests.real.parts import Docker, Missing, Postgres, Server, find, start_alertmanager, start_prometheus
 
 
@@ -66,6 +67,15 @@ def alertmanager(tmp_path: Path) -> Iterator[Callable[[str], Server]]:
     yield start
     for server in started:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def logql() -> Iterator[LogQL]:
+    """A server that speaks Loki's API, for the whole session: `.url`, `.push(labels, lines)`; use your own labels."""
+    with _needed():
+        server = LogQL.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")

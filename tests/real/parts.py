@@ -237,10 +237,13 @@ class Server:
         self.program.process.send_signal(signal.SIGHUP)
 
 
-def start_prometheus(folder: Path, config: str, *, rules: Mapping[str, str] | None = None) -> Server:
+def start_prometheus(
+    folder: Path, config: str, *, rules: Mapping[str, str] | None = None, options: Sequence[str] = ()
+) -> Server:
     """Start Prometheus with `config` as its prometheus.yml; `rules` are further files beside it (name → text).
 
-    Targets appear some 5 s after the start. Alerts are sent again every second.
+    Its data is in `folder`/data, where there may be some already. Targets appear some 5 s after the start. Alerts are
+    sent again every second.
     """
     binary = find("prometheus")
     port = free_port()
@@ -249,6 +252,7 @@ def start_prometheus(folder: Path, config: str, *, rules: Mapping[str, str] | No
     argv = [
         *(binary, f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"),
         *(f"--web.listen-address=127.0.0.1:{port}", "--rules.alert.resend-delay=1s", "--log.level=warn"),
+        *options,
     ]
     url = f"http://127.0.0.1:{port}"
     program = Program.start("prometheus", argv, folder=folder)

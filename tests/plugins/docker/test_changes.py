@@ -34,7 +34,9 @@ async def source(engine: HoldingEngine, tmp_path: Path) -> AsyncIterator[DockerC
 
 
 def image(number: int, *, name: str = "shop", **labels: str) -> dict[str, Any]:
-    return {"Id": f"sha256:{number}", "Created": 1000 * number, "RepoTags": [f"{name}:{number}"], "Labels": labels}
+    created = f"2026-01-0{number + 1}T00:00:00Z"
+    config = {"Labels": labels}
+    return {"Id": f"sha256:{number}", "Created": created, "RepoTags": [f"{name}:{number}"], "Config": config}
 
 
 async def around(source: DockerChanges, at: datetime = MADE) -> list[Change]:

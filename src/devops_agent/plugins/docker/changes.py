@@ -15,6 +15,8 @@ from devops_agent.plugins.docker.state import when
 
 REVISION = "org.opencontainers.image.revision"
 VERSION = "org.opencontainers.image.version"
+_IMAGES = 20
+"""Images of one name that are looked at, the newest."""
 _FIRST_START = timedelta(seconds=10)
 """A start so soon after a container was made belongs to its making."""
 
@@ -47,27 +49,33 @@ class DockerChanges:
         """
         noted = labels_of(container).get(PREVIOUS_IMAGE, "")
         if noted:
-            return noted, await self._labels(noted)
+            return noted, _labels(await self._image(noted))
         repository = _repository(container["Config"]["Image"])
         if not repository:
             return "", {}
-        images = await self._engine.images(reference=repository)
-        made = next((image["Created"] for image in images if image["Id"] == container["Image"]), 0)
-        older = [image for image in images if image["Id"] != container["Image"] and image["Created"] < made]
-        if not older:
-            return "", {}
-        last = max(older, key=lambda image: image["Created"])
-        return next(iter(last.get("RepoTags") or ()), last["Id"]), last.get("Labels") or {}
+        images = [await self._image(one["Id"]) for one in (await self._engine.images(reference=repository))[:_IMAGES]]
+        made = next((when(image.get("Created")) for image in images if image.get("Id") == container["Image"]), None)
+        older = [
+            (created, tag, _labels(image))
+            for image in images
+            if (created := when(image.get("Created"))) is not None and made is not None and created < made
+            for tag in image.get("RepoTags") or ()
+            if _repository(tag) == repository
+        ]
+        return max(older, key=lambda one: one[0])[1:] if older else ("", {})
 
-    async def _labels(self, image: str) -> Mapping[str, str]:
+    async def _image(self, ref: str) -> Json:
         try:
-            found = await self._engine.image(image)
+            return await self._engine.image(ref)
         except EngineError as error:
             if error.not_found:
                 return {}
             raise
-        labels: Mapping[str, str] = (found.get("Config") or {}).get("Labels") or {}
-        return labels
+
+
+def _labels(image: Json) -> Mapping[str, str]:
+    labels: Mapping[str, str] = (image.get("Config") or {}).get("Labels") or {}
+    return labels
 
 
 def _changes(target: Target, container: Json, before: tuple[str, Mapping[str, str]]) -> Iterator[Change]:
