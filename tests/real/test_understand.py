@@ -6,15 +6,20 @@ import asyncio
 import contextlib
 import http.client
 import json
+import os
 import re
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from devops_agent.engine.investigate import QUEUE
 from devops_agent.model.incident import Incident, Status
+from devops_agent.store import heartbeats, runs
 from tests.real.parts import Docker, Server, free_port
 from tests.real.running import Site, site, until
 from tests.real.test_heal_docker import RARE
@@ -180,3 +185,63 @@ async def test_a_healthy_but_noisy_service_leads_to_no_action(engine: Docker, tm
         await made.told("well", incident=incident.id)
         assert not [event for event in await made.timeline(incident.id) if event.kind == "step"]
         assert engine.say("inspect", "--format", "{{.State.StartedAt}}", "noisy") == before
+
+
+@asynccontextmanager
+async def never_answering() -> AsyncIterator[str]:
+    """Give the URL of a server that takes every connection and never says a word."""
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(hold, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        yield f"http://127.0.0.1:{port}/v1"
+
+
+async def test_a_model_that_hangs_delays_nothing(engine: Docker, tmp_path: Path) -> None:
+    port = start_predictor(engine)
+    target = {"name": "predictor", "docker": "predictor", "url": f"http://127.0.0.1:{port}"}
+    async with never_answering() as url:
+        model = {"name": "openai:hangs", "base_url": url, "timeout": "3s"}
+        whole = {**settings(engine, tmp_path), "investigation": {"model": model}, "targets": [target]}
+        async with site(tmp_path, whole) as made:
+            await made.start()
+            await made.well("predictor")
+            async with asked_all_the_time(port):
+                assert post(port, "/faults/error_burst") == 202
+                await fire(made, "HighErrorRate", "predictor")
+                incident = await made.incident("predictor")
+                advice = await made.told("advice", incident=incident.id)
+            kinds = [event.kind for event in await made.timeline(incident.id)]
+            assert kinds.index("insight") < kinds.index("diagnosis") < kinds.index("advice")
+            assert "late" not in kinds
+            assert "out of time" in advice.says
+
+
+async def test_a_worker_that_is_killed_is_followed_by_one_that_ends_the_look(engine: Docker, tmp_path: Path) -> None:
+    port = start_predictor(engine)
+    target = {"name": "predictor", "docker": "predictor", "url": f"http://127.0.0.1:{port}"}
+    async with never_answering() as url:
+        # A log server that never answers holds the look up until the source's time is over: long enough to be killed.
+        whole = settings(engine, tmp_path, loki={"url": url.removesuffix("/v1")})
+        async with site(tmp_path, {**whole, "targets": [target]}) as made:
+            await made.start()
+            await made.well("predictor")
+            await fire(made, "HighErrorRate", "predictor")
+            incident = await made.incident("predictor")
+
+            async def working() -> int:
+                beats = await made.store.read(heartbeats.all_)
+                running = await made.store.read(lambda rows: runs.running(rows, QUEUE, now=datetime.now(UTC)))
+                return beats["worker"].pid if running and "worker" in beats else 0
+
+            first = await until(working, "a worker to look closer")
+            os.kill(first, signal.SIGKILL)
+            found = await causes(made, incident)
+            assert any("loki" in reason for reason in found["insight"]["missing"])
+            assert await made.pid_of("worker") != first
+            assert [event.kind for event in await made.timeline(incident.id)].count("insight") == 1
