@@ -54,7 +54,7 @@ class Drill:
     suffers: str = ""
     """Who is seen to suffer, if not the actor itself."""
     causes: frozenset[str]
-    """Fault classes that name what is wrong with the actor."""
+    """Fault classes that name what is wrong, as the actor shows it: a check that fails with 500 is `unhealthy` too."""
 
 
 _RESTARTS = frozenset({"process.restart", "process.start"})
@@ -75,7 +75,7 @@ DRILLS: Mapping[str, Drill] = {
         Drill(fault="slow_start", causes=frozenset({"down"}), params={"seconds": 2.0}),
         Drill(fault="crash_loop", causes=frozenset({"down", "crash_loop"}), params={"times": 20.0}, right=Right.PERSON),
         Drill(fault="memory_leak", causes=frozenset({"memory_pressure"})),
-        Drill(fault="error_burst", causes=frozenset({"high_error_rate", "code_error"})),
+        Drill(fault="error_burst", causes=frozenset({"high_error_rate", "code_error", "unhealthy"})),
         Drill(fault="latency", causes=frozenset({"high_latency", "unhealthy"})),
         Drill(fault="disk_fill", causes=frozenset({"disk_filling"}), right=Right.CLEAN),
         Drill(fault="log_flood", causes=frozenset({"disk_filling", "log_growth"}), right=Right.CLEAN),
