@@ -47,6 +47,12 @@ class ResolveAsked(Asked):
     comment: Said = ""
 
 
+class RejectAsked(Asked):
+    """Why a draft is rejected."""
+
+    comment: Said = ""
+
+
 class FeedbackAsked(Asked):
     """A person's word on an incident; at least one of its members has to say something."""
 

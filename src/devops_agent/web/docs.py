@@ -22,6 +22,7 @@ _TAGS = {
     "controls": "Pauses, silences, flags, tokens",
     "catalogue": "What there is",
     "learning": "What was learnt",
+    "knowledge": "What is known from closed incidents",
     "record": "The record",
 }
 

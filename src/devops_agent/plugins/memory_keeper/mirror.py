@@ -108,8 +108,9 @@ class MemoryKeeper:
         }
 
     def _error(self, says: str, log: Path, *, retryable: bool = True) -> PluginError:
-        """Return what went wrong, with the server's own last words."""
-        words = log.read_text(encoding="utf-8", errors="replace").strip()[-_LAST_WORDS:]
+        """Return what went wrong, with what the server said itself: the line that names an error, else its last."""
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        words = next((line for line in lines if "rror:" in line), lines[-1] if lines else "").strip()[:_LAST_WORDS]
         more = f"; it said: {words}" if words else ""
         return PluginError(
             f"cannot mirror with {self._config.command!r} (plugins.memory_keeper.command): {says}{more}",

@@ -2,9 +2,17 @@
 
 from fastapi import APIRouter
 
-from devops_agent.web.api import catalogue, controls, incidents, learning, overview, record
+from devops_agent.web.api import catalogue, controls, incidents, knowledge, learning, overview, record
 
 
 def routers() -> list[APIRouter]:
     """Return all routers."""
-    return [overview.router, incidents.router, controls.router, catalogue.router, learning.router, record.router]
+    return [
+        overview.router,
+        incidents.router,
+        controls.router,
+        catalogue.router,
+        learning.router,
+        knowledge.router,
+        record.router,
+    ]
