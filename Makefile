@@ -36,8 +36,9 @@ types: venv ## mypy, strict
 contracts: venv ## which module may import which
 	$(BIN)/lint-imports
 
-real-parts: ## install what tests/real and the benchmarks run against: Debian packages; a LogQL server and a language model into build/
+real-parts: ## install what tests/real and the benchmarks run against: Debian packages; servers and a language model into build/
 	scripts/real-parts.sh
+	scripts/memory-keeper.sh
 	PYTHON=$(PYTHON) scripts/logql.sh
 	PYTHON=$(PYTHON) scripts/local-model.sh
 
