@@ -14,24 +14,24 @@ from devops_agent.model.evidence import Evidence
 from devops_agent.model.fault import FAULTS
 from devops_agent.model.insight import Suspect
 
-WELL = ("state", "well", {})
-DOWN = ("state", "down", {})
-NO_ERRORS = ("log_errors", 0, {"growth": 1.0, "lines": 500})
-BURST = ("log_errors", 40, {"growth": 12.0, "lines": 500})
-TRACE = ("stack_trace", 37, {"exception": "KeyError", "file": "app.py", "line": 41, "new": True})
-OLD_TRACE = ("stack_trace", 1, {"exception": "KeyError", "file": "app.py", "line": 41, "new": False})
-USUAL_ERRORS = ("reading", 0.1, {"series": "error_percent", "score": 0.0})
-MANY_ERRORS = ("reading", 30.0, {"series": "error_percent", "score": 0.9, "rises": True})
-USUAL_LATENCY = ("reading", 90.0, {"series": "latency_p95_ms", "score": 0.0})
-SLOW = ("reading", 900.0, {"series": "latency_p95_ms", "score": 0.9, "rises": True})
-RELEASE = ("change", "image", {"before": "api:1", "after": "api:2"})
-FIRST_START = ("change", "image", {"before": "", "after": "api:2"})
-REFUSED = (
+Piece = tuple[str, str | float, dict[str, str | int | float | bool]]
+WELL: Piece = ("state", "well", {})
+DOWN: Piece = ("state", "down", {})
+NO_ERRORS: Piece = ("log_errors", 0, {"growth": 1.0, "lines": 500})
+BURST: Piece = ("log_errors", 40, {"growth": 12.0, "lines": 500})
+TRACE: Piece = ("stack_trace", 37, {"exception": "KeyError", "file": "app.py", "line": 41, "new": True})
+OLD_TRACE: Piece = ("stack_trace", 1, {"exception": "KeyError", "file": "app.py", "line": 41, "new": False})
+USUAL_ERRORS: Piece = ("reading", 0.1, {"series": "error_percent", "score": 0.0})
+MANY_ERRORS: Piece = ("reading", 30.0, {"series": "error_percent", "score": 0.9, "rises": True})
+USUAL_LATENCY: Piece = ("reading", 90.0, {"series": "latency_p95_ms", "score": 0.0})
+SLOW: Piece = ("reading", 900.0, {"series": "latency_p95_ms", "score": 0.9, "rises": True})
+RELEASE: Piece = ("change", "image", {"before": "api:1", "after": "api:2"})
+FIRST_START: Piece = ("change", "image", {"before": "", "after": "api:2"})
+REFUSED: Piece = (
     "log_pattern",
     20,
     {"template": "cannot connect to db:5432", "category": "connection", "new": True, "growth": 20.0},
 )
-Piece = tuple[str, str | float, dict[str, str | int | float | bool]]
 
 
 def evidence(*pieces: Piece, target: str = "api", begin: int = 1) -> tuple[Evidence, ...]:

@@ -66,6 +66,10 @@ class Explaining:
         for one in values:
             self.run(sql, **one)
 
+    @property
+    def distance(self) -> str:
+        return self._rows.distance
+
     def _explain(self, sql: str, values: dict[str, object]) -> None:
         self.plans += [str(row["detail"]) for row in self._rows.all(f"EXPLAIN QUERY PLAN {sql}", **values)]
 
