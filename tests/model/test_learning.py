@@ -156,16 +156,16 @@ def test_what_was_earned_goes_with_the_first_failure() -> None:
     assert (back.level, back.says) == (Trust.NOTIFY, "fallen: INC-11: the trouble came back")
 
 
-def test_what_people_gave_at_the_start_goes_when_failing_is_the_rule() -> None:
-    assert standing(*many(2, Outcome.FAILED), start=Trust.AUTO).level is Trust.AUTO
-    fallen = standing(*many(3, Outcome.FAILED), start=Trust.AUTO)
-    assert (fallen.level, fallen.says) == (Trust.NOTIFY, "fallen: INC-2: it did not help; 3 of 3 failed")
-    mixed = [tried(n, Outcome.FAILED if n % 4 == 0 else Outcome.HEALED) for n in range(20)]
+def test_what_people_gave_at_the_start_goes_when_it_hardly_ever_helps() -> None:
+    assert standing(*many(8, Outcome.FAILED), start=Trust.AUTO).level is Trust.AUTO
+    fallen = standing(*many(9, Outcome.FAILED), start=Trust.AUTO)
+    assert (fallen.level, fallen.says) == (Trust.NOTIFY, "fallen: INC-8: it did not help; 9 of 9 failed")
+    mixed = [tried(n, Outcome.HEALED if n % 4 == 0 else Outcome.FAILED) for n in range(40)]
     assert standing(*mixed, start=Trust.AUTO).level is Trust.AUTO
 
 
 def test_however_often_it_fails_on_one_incident_that_is_one_failure() -> None:
-    again = many(3, Outcome.FAILED, incident="INC-1")
+    again = many(20, Outcome.FAILED, incident="INC-1")
     assert standing(*again, start=Trust.AUTO).level is Trust.AUTO
     assert standing(*many(11), *again).level is Trust.NOTIFY
 

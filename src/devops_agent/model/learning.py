@@ -218,8 +218,9 @@ def stand(  # noqa: PLR0913 — a standing rests on these
     - It rises a rung when the lower bound of the share healed, less the share that heals by itself, is over the bar,
       and enough successes were verified since it last moved.
     - What was earned goes with the first failure. What people gave at the start goes a rung at a time on harm, or when
-      failing is the rule: when even the upper bound of the share healed is under the bar. However often it is tried in
-      vain on one incident, that is one failure: the next may have another cause.
+      it hardly ever helps: when even the upper bound of the share healed is under half the bar. That something crashes
+      in a loop now and then is no reason to ask about every restart; strikes and the breaker see to that. However often
+      it is tried in vain on one incident, that is one failure: the next may have another cause.
     - A person's word "harmful" takes it to `ask` at once, and no success counts for a rise until the rest is over.
     - Nothing takes it below `ask`: from there a person decides each time, and what they let happen counts again.
     """
@@ -290,7 +291,7 @@ class _Climb:
         why = "the trouble came back" if one.relapsed and not one.word else "it did not help"
         if self.level.rank > self._start.rank:
             self._fall(_below(self.level), f"{one.incident}: {why}")
-        elif wilson((self.healed, self._tried), certainty=self._terms.certainty)[1] < self._terms.bar:
+        elif wilson((self.healed, self._tried), certainty=self._terms.certainty)[1] < self._terms.bar / 2:
             self._fall(
                 _below(self.level), f"{one.incident}: {why}; {self._tried - self.healed} of {self._tried} failed"
             )
