@@ -18,7 +18,7 @@ def template(*messages: str, kind: str = "info") -> list[str]:
         ("served 17 of -3.5 at 80%", "served <*> of <*> at <*>"),
         ("order 6953775a-536d-4298-c960-41d0cb4852e9 shipped", "order <*> shipped"),
         ("block 35e2f9784ace1ba8 at 0xdeadbeef", "block <*> at <*>"),
-        ("peer 10.0.3.7:5432 and [2001:db8:85a3:0:0:8a2e:370:7334]:80", "peer <*> and [<*>]:<*>"),
+        ("peer 10.0.3.7:5432 and [2001:db8:85a3:0:0:8a2e:370:7334]:80", "peer <*> and [<*>"),
         ("since 2026-03-01T12:00:00.123Z until 2026/03/02 13:00:00", "since <*> until <*> <*>"),
         ("GET /api/v1/users/42/orders/35e2f9784a", "GET /api/v<*>/users/<*>/orders/<*>"),
         ("column \"user id\" of 'orders' and `x y`", "column <*> of <*> and <*>"),
@@ -27,6 +27,7 @@ def template(*messages: str, kind: str = "info") -> list[str]:
         ("worker-3 took 812ms", "worker-<*> took <*>"),
         (f"token {'x' * 100}", "token <*>"),
         ("GET /orders HTTP-503", "GET /orders HTTP-503"),
+        ("Unpacking libx:amd64 (1.2~dfsg-3+b4) ...", "Unpacking libx:amd<*> (<*>) ..."),
         ("", ""),
     ],
 )

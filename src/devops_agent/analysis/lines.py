@@ -32,7 +32,8 @@ _STAMP = re.compile(
 )
 _KLOG = re.compile(r"([IWEFD])\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ ")
 _LEVEL = re.compile(
-    r"(?<![\w-])(?:[\[(<]?(TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERR(?:OR)?|CRIT(?:ICAL)?|FATAL|PANIC|EMERG|SEVERE)[\])>]?"
+    r"(?<![\w-])(?:"
+    r"[\[(<]?(TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERR(?:OR)?|CRIT(?:ICAL)?|FATAL|PANIC|EMERG|SEVERE|LOG(?=:))[\])>]?"
     r"|[\[<]((?i:trace|debug|info|notice|warn(?:ing)?|err(?:or)?|crit(?:ical)?|fatal|emerg|alert))[\]>]"
     r"|^(debug|info|warn(?:ing)?|error|fatal)(?=:))(?![\w-])[:|]?"
 )

@@ -81,7 +81,12 @@ def _mask_word(word: str) -> str:
         word = _UUID.sub(ANY, word)
     if ":" in word:
         word = _IPV6.sub(ANY, word)
-    return _JOINED.sub(ANY, _PIECE.sub(_mask_piece, word))
+    masked = _JOINED.sub(ANY, _PIECE.sub(_mask_piece, word))
+    if masked.count(ANY) > 1 and "/" not in masked and "=" not in masked:
+        # Several values in one word, such as a version, are one.
+        opened, closed = len(masked) - len(masked.lstrip("([{")), len(masked.rstrip(")]},;:.!"))
+        return f"{masked[:opened]}{ANY}{masked[closed:]}"
+    return masked
 
 
 def _mask_piece(piece: re.Match[str]) -> str:
