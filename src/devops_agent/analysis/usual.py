@@ -39,7 +39,7 @@ def strangeness(usual: Sequence[float], now: float, *, least: float) -> float:
 
 
 def first_beyond(points: Iterable[tuple[float, float]], usual: Sequence[float], *, least: float) -> float | None:
-    """Return the time of the first of `points` (time, value) that is strangely high beside `usual`; None without one."""
+    """Return when the first of `points` (time, value) is strangely high beside `usual`; None when none is."""
     return next((time for time, value in points if strangeness(usual, value, least=least) > 0), None)
 
 
