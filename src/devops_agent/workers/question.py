@@ -113,7 +113,10 @@ def digest(prompt: Prompt, *, model: str, boundary: str) -> str:
 
 
 def piece_of(piece: Evidence, *, opened_at: datetime) -> Data:
-    """Return a piece of evidence as typed values, empty ones left out, times as seconds from the incident's opening."""
+    """Return a piece of evidence as typed values, empty ones left out, times as seconds from the incident's opening.
+
+    The same piece is written the same, whether it was just found or read back from the store.
+    """
     row: dict[str, Data] = {
         "id": piece.id,
         "target": piece.target,
@@ -124,7 +127,7 @@ def piece_of(piece: Evidence, *, opened_at: datetime) -> Data:
         "seconds": round(((piece.as_of or piece.at) - opened_at).total_seconds()),
         "partial": piece.partial,
         "says": piece.says,
-        "details": {name: value for name, value in piece.details.items() if name not in _RAW},
+        "details": {name: value for name, value in sorted(piece.details.items()) if name not in _RAW},
     }
     return {name: value for name, value in row.items() if value not in ("", None, {}) and value is not False} | {
         name: row[name] for name in ("value",) if piece.value is False
@@ -154,8 +157,8 @@ def _data(question: Question) -> Data:
 
 def _alert(alert: Alert, opened_at: datetime) -> Data:
     return {
-        "labels": alert.labels,
-        "annotations": alert.annotations,
+        "labels": dict(sorted(alert.labels.items())),
+        "annotations": dict(sorted(alert.annotations.items())),
         "source": alert.source,
         "seconds": round((alert.starts_at - opened_at).total_seconds()),
     }
