@@ -28,6 +28,13 @@ async def test_a_closed_incident_is_found_by_what_it_was_like_with_what_helped(p
     assert first.score > second.score
 
 
+async def test_what_a_person_ordered_with_success_is_told_as_help(past: Past) -> None:
+    await past.happens(at=START, ordered=True)
+    await past.remember()
+    (found,) = await similar(past.store, "memory pressure", embedder=past.embedder)
+    assert found.helped == "docker.restart, ordered by a person"
+
+
 async def test_what_did_not_help_is_not_told_as_help(past: Past) -> None:
     await past.happens(at=START, outcome=Outcome.FAILED)
     await past.remember()

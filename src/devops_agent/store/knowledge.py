@@ -76,7 +76,8 @@ def like(rows: Rows, vector: Sequence[float], *, model: str, limit: int = 5, bes
     # More than asked for: what people have refuted makes room for what comes after it.
     found = similar(rows, vector, model=model, limit=limit + _SPARE, besides=besides)
     told = [_similar(document, score, _feedback(rows, document.id)) for document, score in found]
-    return sorted(told, key=lambda one: (-one.score, one.incident))[:limit]
+    # Among equals what tells a way out goes first, then the newest.
+    return sorted(told, key=lambda one: (-one.score, not one.helped, -one.at.timestamp()))[:limit]
 
 
 def _nearest_by_scan(

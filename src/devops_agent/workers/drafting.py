@@ -11,6 +11,7 @@ from devops_agent.model.action import Argument, Proof, Step
 from devops_agent.model.attempt import Attempt, Outcome
 from devops_agent.model.fact import Fact, to_json
 from devops_agent.model.knowledge import Draft
+from devops_agent.model.knowledge import helped as helped_by_plan
 from devops_agent.model.runbook import Match, Runbook
 from devops_agent.store import attempts, incidents, targets
 
@@ -61,6 +62,18 @@ def draft(rows: Rows, kind: str, *, runbooks: Sequence[Runbook], now: datetime) 
         ways.setdefault(handling.way, []).append(handling)
     made = (_draft(kind, same, now=now) for same in ways.values() if _is_proven(same))
     return [one for one in made if not any(_covers(book, one.runbook, kind) for book in runbooks)]
+
+
+def helped(rows: Rows, incident: Incident) -> str:
+    """Return what verifiably ended an incident, a plan or a person's orders, as people read it; empty: nothing did."""
+    tried = attempts.of_incident(rows, incident.id)
+    if healed := helped_by_plan(tried):
+        return healed
+    carried_out = attempts.started_since(rows, incident.opened_at, target=incident.target, limit=_MOST)
+    orders = _during(incident, (one for one in carried_out if one.ordered))
+    if not orders or incident.ordered_json or not _over_soon(incident, orders):
+        return ""
+    return f"{', '.join(step.action for one in orders for step in one.plan.steps)}, ordered by a person"
 
 
 def _handlings(rows: Rows, kind: str, *, since: datetime) -> Iterator[Handling]:

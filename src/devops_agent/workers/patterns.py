@@ -6,9 +6,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from devops_agent.analysis.recurrence import Occurrence, find_patterns
-from devops_agent.model.knowledge import Proposal, helped
+from devops_agent.model.knowledge import Proposal
 from devops_agent.model.telemetry import ChangeKind
-from devops_agent.store import attempts, events, evidence, incidents
+from devops_agent.store import events, evidence, incidents
+from devops_agent.workers.drafting import helped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +54,7 @@ def propose(rows: Rows, *, target: str, kind: str, now: datetime) -> list[Propos
 
 def _occurrences(rows: Rows, incident: Incident) -> Iterator[Occurrence]:
     """Yield the incident's beginning, and each time that it was opened again: what came back came again."""
-    ended = helped(attempts.of_incident(rows, incident.id))
+    ended = helped(rows, incident)
     begun = [incident.opened_at]
     begun += [event.at for event in events.of_incident(rows, incident.id) if event.kind == "open"]
     changes = [

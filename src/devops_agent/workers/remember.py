@@ -15,9 +15,9 @@ from devops_agent.durable.dispatch import Job
 from devops_agent.durable.journal import Again
 from devops_agent.engine.lifecycle import CLOSED, REMEMBER
 from devops_agent.model.fact import Fact
-from devops_agent.model.knowledge import Document, Draft, Proposal, Similar, helped, text_of
+from devops_agent.model.knowledge import Document, Draft, Proposal, Similar, text_of
 from devops_agent.ports import PluginError
-from devops_agent.store import alerts, attempts, events, evidence, incidents, knowledge, runs
+from devops_agent.store import alerts, events, evidence, incidents, knowledge, runs
 from devops_agent.workers import drafting, history, patterns
 from devops_agent.workers.embedding import vector_of
 
@@ -158,7 +158,7 @@ def _told(rows: Rows, id_: str) -> _Told | None:
         causes=[events.last_said(rows, id_, "diagnosis")],
         evidence=evidence.of_incident(rows, id_),
     )
-    return _Told(incident=incident, text=text, helped=helped(attempts.of_incident(rows, id_)))
+    return _Told(incident=incident, text=text, helped=drafting.helped(rows, incident))
 
 
 def _document(told: _Told, vector: tuple[float, ...], *, model: str) -> Document:
