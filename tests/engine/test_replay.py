@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -234,3 +237,24 @@ def test_what_todays_code_does_not_take_is_told_and_the_rest_goes_on() -> None:
     found = replayed(strange, unheard, judged(judge.DECIDE, CALM))
     assert (found.decisions, found.same, len(found.unreadable)) == (3, 1, 2)
     assert found.unreadable[0].why.startswith("cannot be made again: version 1 kept other inputs (")
+
+
+@pytest.mark.slow
+def test_a_diagnosis_is_the_same_in_every_process() -> None:
+    """Of two claims that weigh the same, the first is not left to the order of a set."""
+    kept = judged(judge.DIAGNOSE, case(view(None, HEALTHY), "HighLatency", "DiskFilling"))
+    program = (
+        "import sys; from devops_agent.engine import judge; from devops_agent.model.fact import from_json;"
+        "from devops_agent.model.judgement import Judgement; print(judge.again(from_json(sys.argv[1], Judgement)))"
+    )
+    answers = {
+        subprocess.run(
+            [sys.executable, "-c", program, to_json(kept)],
+            env={"PYTHONHASHSEED": str(seed), "PATH": ""},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
+        for seed in range(6)
+    }
+    assert answers == {kept.result_json}

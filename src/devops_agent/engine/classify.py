@@ -143,7 +143,7 @@ def _from_claims(claimed: frozenset[str], alerts: Sequence[Alert]) -> list[Hypot
             says=said[kind].summary if kind in said else FAULTS[kind].says,
             confidence=0.3 if kind == "unknown" else 0.7,
         )
-        for kind in claimed
+        for kind in sorted(claimed)  # sets have another order in each process: a replay must have the same
     ]
 
 
