@@ -11,6 +11,7 @@ from devops_agent.plugins.git import config as git
 from devops_agent.plugins.host import config as host
 from devops_agent.plugins.http import config as http
 from devops_agent.plugins.loki import config as loki
+from devops_agent.plugins.memory_keeper import config as memory_keeper
 from devops_agent.plugins.network import config as network
 from devops_agent.plugins.process import config as process
 from devops_agent.plugins.prometheus import config as prometheus
@@ -80,6 +81,7 @@ _PARTS = (
     ("## plugins.git", git.Config),
     ("## plugins.prometheus", prometheus.Config),
     ("## plugins.loki", loki.Config),
+    ("## plugins.memory_keeper", memory_keeper.Config),
 )
 
 
