@@ -73,7 +73,7 @@ def test_an_approval_that_there_is_not_is_not_found(site: Caller) -> None:
 def test_an_incident_is_guided_to_a_runbook_that_there_is(known: Caller) -> None:
     assert known.document("guide", "3", "service-down", "--comment", "try")["guided"] == "service-down"
     assert known.rows(lambda rows: runs.next_due(rows, "respond")) is not None
-    assert "known: certificate-expiry" in known.refuses("guide", "3", "magic", code=3)
+    assert "known: bad-release" in known.refuses("guide", "3", "magic", code=3)
     assert "remediating right now" in known.refuses("guide", "4", "service-down", code=1)
     assert "incidents --all" in known.refuses("guide", "99", "service-down", code=3)
 

@@ -36,7 +36,7 @@ def test_a_runbook_is_shown_with_steps_and_advice(fresh: Caller) -> None:
     assert "If it does not help" in shown
     assert fresh.document("runbook", "show", "service-down")["match"]["kinds"] == ["down"]
     assert "nothing is done" in fresh.says("runbook", "show", "flapping")
-    assert "known: certificate-expiry" in fresh.refuses("runbook", "show", "magic", code=3)
+    assert "known: bad-release" in fresh.refuses("runbook", "show", "magic", code=3)
 
 
 def test_a_rehearsal_shows_real_steps_and_every_verdict_and_does_nothing(site: Caller) -> None:

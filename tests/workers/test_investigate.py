@@ -9,6 +9,7 @@ import pytest
 
 from devops_agent.kit.testing import START, Killed
 from devops_agent.model.evidence import Evidence
+from devops_agent.model.fact import to_json
 from devops_agent.model.insight import Insight
 from devops_agent.model.sighting import Health
 from devops_agent.model.telemetry import Change, ChangeKind
@@ -137,6 +138,17 @@ async def test_of_two_that_are_slow_the_one_that_the_other_calls_is_named(tmp_pa
         found = await here.investigate()
         assert found.suspects[0].component == "db"
         assert (found.hypotheses[0].kind, found.hypotheses[0].component) == ("high_latency", "db")
+
+
+async def test_secrets_in_logs_are_not_kept(tmp_path: Path) -> None:
+    secret = "password=hunter2-correct-horse"
+    async with desk(tmp_path) as here:
+        quiet_logs(here, "api")
+        here.logs.write("api", *[f"ERROR cannot log in with {secret}"] * 20, at=START + before(5))
+        await here.trouble()
+        await here.investigate()
+        assert any("cannot log in" in piece.says for piece in await here.evidence())
+        assert not any("hunter2" in to_json(piece) for piece in await here.evidence())
 
 
 async def test_a_disk_that_fills_steadily_is_told_with_the_time_that_is_left(tmp_path: Path) -> None:

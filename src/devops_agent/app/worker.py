@@ -14,6 +14,7 @@ from devops_agent import __version__
 from devops_agent.app import logs
 from devops_agent.app.advisers import build_mirror, build_reasoner, embedder_of
 from devops_agent.app.clock import SystemClock
+from devops_agent.app.library import documents
 from devops_agent.app.orphan import birth, stop_with
 from devops_agent.app.senses import build_senses
 from devops_agent.config import environment
@@ -85,7 +86,9 @@ class Worker:
         self._runbooks: tuple[Runbook, ...] = ()
         self._senses = build_senses(settings, clock=clock)
         self._embedder: Embedder | None = None
-        self._recall = Recall(store=store, clock=clock, embedder=self._embed)
+        self._recall = Recall(
+            store=store, clock=clock, embedder=self._embed, documents=lambda: documents(self._settings)
+        )
         owner = f"worker:{os.getpid()}:{birth(os.getpid())}"
         self._dispatchers = {
             queue: Dispatcher(store, queue, self._jobs(queue), clock=clock, owner=owner, concurrent=2)
@@ -167,6 +170,7 @@ class Worker:
         reasoner = build_reasoner(self._settings, clock=self._clock)
         if reasoner is None:
             return None
+        key_file = self._settings.investigation.model.key_file
         return ModelAdviser(
             reasoner=reasoner,
             store=self._store,
@@ -175,6 +179,7 @@ class Worker:
             runbooks=lambda: self._runbooks,
             sources=self._senses.sources(),
             similar=self._recall.told,
+            secrets=(read_secret(key_file),) if key_file else (),
         )
 
     def _embed(self) -> Embedder:

@@ -80,6 +80,17 @@ def of_incident(rows: Rows, incident: str, *, limit: int = 200) -> list[Alert]:
     ]
 
 
+def newest_of_each_name(rows: Rows, *, besides: Sequence[str], limit: int = 800) -> list[Alert]:
+    """Return one alert for each rule's name, those received last, without those of the sources `besides`."""
+    found = rows.all(
+        "SELECT a.alert_json FROM alerts a JOIN (SELECT name, max(received_at) AS at FROM alerts GROUP BY name) newest"
+        " ON newest.name = a.name AND newest.at = a.received_at ORDER BY a.received_at DESC LIMIT :limit",
+        limit=2 * limit,
+    )
+    by_name = {one.name: one for one in (from_json(row["alert_json"], Alert) for row in found)}
+    return [one for one in by_name.values() if one.source not in besides][:limit]
+
+
 def counts(rows: Rows, incident: str) -> tuple[int, int]:
     """Return (firing, all) alerts of an incident."""
     row = rows.one(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from devops_agent.analysis.anomaly import find_anomaly
 from devops_agent.analysis.logs import mine
+from devops_agent.analysis.quarantine import Quarantine
 from devops_agent.analysis.trend import trend
 from devops_agent.model.evidence import Evidence
 from devops_agent.model.insight import LogFindings, Pattern, SlowOperation, StackTrace
@@ -119,7 +120,12 @@ def _thinned(series: Series) -> tuple[tuple[float, float], ...]:
 def _of_logs(heard: Heard, *, windows: Windows, now: datetime) -> Iterator[Evidence]:
     if heard.lines is None:
         return
-    findings = mine(heard.lines.lines, baseline=heard.baseline.lines if heard.baseline else ())
+    findings = mine(
+        heard.lines.lines,
+        baseline=heard.baseline.lines if heard.baseline else (),
+        window=None if heard.lines.partial else windows.end - windows.begin,
+        before=_whole(heard.baseline, windows.begin - windows.baseline_from),
+    )
     errors = _errors(heard, heard.lines, findings, windows=windows, now=now)
     yield errors
     for trace in findings.traces[:_TRACES]:
@@ -128,6 +134,11 @@ def _of_logs(heard: Heard, *, windows: Windows, now: datetime) -> Iterator[Evide
         yield _pattern(pattern, like=errors)
     for slow in findings.slow[:_SLOW]:
         yield _slow_one(slow, like=errors)
+
+
+def _whole(answer: Lines | None, window: timedelta) -> timedelta | None:
+    """Return how long a window was that was read whole; None: what is not there may only not have been read."""
+    return window if answer is not None and not answer.partial else None
 
 
 def _errors(heard: Heard, lines: Lines, findings: LogFindings, *, windows: Windows, now: datetime) -> Evidence:
@@ -160,7 +171,7 @@ def _trace(trace: StackTrace, *, like: Evidence) -> Evidence:
         details={
             "language": trace.language,
             "exception": trace.exception,
-            "message": trace.message[:_TEXT],
+            "message": _cut(trace.message),
             "file": trace.file,
             "line": trace.line,
             "function": trace.function,
@@ -176,11 +187,11 @@ def _pattern(pattern: Pattern, *, like: Evidence) -> Evidence:
         name="log_pattern",
         value=pattern.count,
         details={
-            "template": pattern.template[:_TEXT],
+            "template": _cut(pattern.template),
             "category": pattern.category,
             "new": pattern.new,
             "growth": round(pattern.growth, 2),
-            "example": pattern.example[:_TEXT],
+            "example": _cut(pattern.example),
         },
         says=_cut(f"{pattern.count} lines ({fresh}): {pattern.template}"),
     )
@@ -191,7 +202,7 @@ def _slow_one(slow: SlowOperation, *, like: Evidence) -> Evidence:
         name="slow_operation",
         value=slow.median_ms,
         unit="ms",
-        details={"operation": slow.operation[:_TEXT], "growth": round(slow.growth, 2), "count": slow.count},
+        details={"operation": _cut(slow.operation), "growth": round(slow.growth, 2), "count": slow.count},
         says=_cut(f"takes {slow.median_ms:.0f} ms in the middle, ×{slow.growth:.1f}: {slow.operation}"),
     )
 
@@ -211,8 +222,9 @@ def _of_change(change: Change, *, now: datetime) -> Evidence:
 
 
 def _cut(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= _TEXT else f"{flat[: _TEXT - 1]}…"
+    """Return a text in one line, without the secrets that programs write into their logs."""
+    hiding = Quarantine(boundary="log")
+    return hiding.unmask(hiding.mask(" ".join(text.split()), limit=_TEXT))
 
 
 def most_telling(pieces: Sequence[Evidence], *, limit: int) -> list[Evidence]:

@@ -25,6 +25,7 @@ from devops_agent.workers.suspects import suspects_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
     from devops_agent.config.settings import Investigation
     from devops_agent.durable.journal import Run
@@ -98,7 +99,9 @@ class Investigator:
         kept = await run.record("keep", lambda rows: evidence.keep(rows, run.key, found), kind=list[Evidence])
         seen = [*scene.states, *kept]
         graph = {one.name: one.depends_on for one in scene.targets}
-        suspects = await asyncio.to_thread(suspects_of, heard, depends_on=graph, seen=seen, windows=windows)
+        suspects = await asyncio.to_thread(
+            suspects_of, heard, depends_on=graph, seen=seen, windows=windows, began_at=_began(scene)
+        )
         concluded = judge(_case(scene, seen, suspects, graph))
         insight = self._insight(scene, concluded, heard).with_(
             suspects=suspects, severity=await self.remembered.severity(scene.firing)
@@ -232,15 +235,18 @@ def _case(
 ) -> Case:
     own = [alert for alert in scene.firing if alert.labels]
     claimed = {kind_of(alert.labels) for alert in own} or {scene.incident.kind}
-    began = min((alert.starts_at for alert in scene.firing), default=scene.incident.opened_at)
     return Case(
         target=scene.incident.target,
         claimed=tuple(sorted(claimed)),
-        began_at=began,
+        began_at=_began(scene),
         evidence=tuple(seen),
         depends_on=dict(graph),
         suspects=suspects,
     )
+
+
+def _began(scene: Scene) -> datetime:
+    return min((alert.starts_at for alert in scene.firing), default=scene.incident.opened_at)
 
 
 def _told(kind: str, component: str, confidence: float, cited: Sequence[str]) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from devops_agent.analysis.categories import is_error
@@ -11,10 +12,15 @@ from devops_agent.analysis.lines import read
 from devops_agent.analysis.ranking import rank
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from devops_agent.model.evidence import Evidence
     from devops_agent.model.insight import Suspect
     from devops_agent.model.telemetry import LogLine, Series
     from devops_agent.workers.gather import Heard, Windows
+
+
+_ALERTS_WAIT = timedelta(minutes=5)
 
 
 def suspects_of(
@@ -23,8 +29,12 @@ def suspects_of(
     depends_on: Mapping[str, Sequence[str]],
     seen: Sequence[Evidence],
     windows: Windows,
+    began_at: datetime,
 ) -> tuple[Suspect, ...]:
-    """Return where the trouble may have begun, the most suspect first; none when only one component was heard of."""
+    """Return where the trouble may have begun, the most suspect first; none when only one component was heard of.
+
+    Alerts wait before they fire: the trouble is taken to be a little older than the first of them.
+    """
     if len(heard) < 2:  # noqa: PLR2004 — one alone is no ranking
         return ()
     components = [
@@ -37,7 +47,8 @@ def suspects_of(
         for one in heard
     ]
     changes = [change for one in heard for change in one.changes if change.before]
-    return rank(components, window=(windows.begin.timestamp(), windows.end.timestamp()), changes=changes)
+    begin = max(windows.begin, began_at - _ALERTS_WAIT)
+    return rank(components, window=(begin.timestamp(), windows.end.timestamp()), changes=changes)
 
 
 def _figures(heard: Heard) -> Iterator[Series]:
