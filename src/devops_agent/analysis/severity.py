@@ -93,13 +93,15 @@ def wording(alert: Alert) -> Wording:
 class SeverityModel:
     """Logistic regression over words, word pairs and letter sequences, around what generic words lean to."""
 
-    def __init__(self, *, inverse: Numbers | None = None, weights: Numbers | None = None) -> None:
+    def __init__(
+        self, *, inverse: Numbers | None = None, weights: Numbers | None = None, temperature: float = 1.0
+    ) -> None:
         """Build one that knows generic words alone; `train` returns one that has learned."""
         self._inverse = inverse
         """(features,) inverse document frequency; None: nothing learned."""
         self._weights = weights
-        """(features + 1, severities) of the learned part, the constant last, divided by the temperature."""
-        self._temperature = 1.0
+        """(features + 1, severities) of the learned part, the constant last."""
+        self._temperature = temperature
 
     def judge(self, alert: Alert | Wording) -> Judgement:
         """Return how bad `alert` probably is."""
@@ -131,7 +133,7 @@ class SeverityModel:
         return tuple(sorted(worth, key=lambda word: -worth[word])[:5])
 
 
-def train(examples: Sequence[Labelled], *, calibrate: bool = True) -> SeverityModel:
+def train(examples: Sequence[Labelled]) -> SeverityModel:
     """Return a model that has learned from `examples`, newest last; without any it knows generic words alone.
 
     The learned part is regularised towards zero, so that few examples change little of the prior. The weights are found
@@ -139,19 +141,16 @@ def train(examples: Sequence[Labelled], *, calibrate: bool = True) -> SeverityMo
     two. The temperature (Guo et al., 2017) is chosen on examples of groups that were held out.
     """
     known = _distinct(examples)
-    model = SeverityModel()
     if not known:
-        return model
+        return SeverityModel()
     counts = _counted([example.wording for example in known])
     inverse = (np.log((1 + len(known)) / (1 + (counts > 0).sum(axis=0))) + 1).astype(np.float32)
     rows = _with_constant(_weighted(counts, inverse))
     kernel = rows @ rows.T
     prior = np.stack([leaning(example.wording) for example in known])
     truth = np.array([KINDS.index(example.severity) for example in known])
-    model = SeverityModel(inverse=inverse, weights=rows.T @ _fit(kernel, prior, truth))
-    if calibrate and len(known) >= _FEW:
-        model._temperature = _temperature(kernel, prior, truth, _folds(known))  # noqa: SLF001 — its own
-    return model
+    calibrated = _temperature(kernel, prior, truth, _folds(known)) if len(known) >= _FEW else 1.0
+    return SeverityModel(inverse=inverse, weights=rows.T @ _fit(kernel, prior, truth), temperature=calibrated)
 
 
 def leaning(said: Wording) -> Numbers:
