@@ -52,7 +52,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     path: object = None
     """Read by the host plugin."""
     log_file: str = ""
-    """File that it writes its log to by itself; read when its trouble is looked into. Empty: `log`."""
+    """File that it writes its log to by itself; read when its trouble is looked into. Empty: `log`.
+
+    Any target on this machine may name one below `options`.
+    """
     prometheus: object = None
     """Read by the Prometheus plugin."""
     loki: object = None

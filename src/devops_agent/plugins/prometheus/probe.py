@@ -130,16 +130,16 @@ class PrometheusProbe:
         carrying = await self._book.carrying(found)
         room = asyncio.Semaphore(_AT_ONCE)
 
-        async def ask(expression: str) -> Found:
+        async def ask(job: _Job) -> Found:
             async with room:
-                return await self._client.query(expression, at=round_.at)
+                return await self._client.query(job.expression, at=round_.at)
 
         jobs = [
             *(job for target in alone for job in _alone(target, said[target.name], self._config)),
             *_own(found, said, carrying, self._config),
             *_together(carrying, self._config),
         ]
-        answers = await asyncio.gather(*(ask(job.expression) for job in jobs), return_exceptions=True)
+        answers = await asyncio.gather(*map(ask, jobs), return_exceptions=True)
         # In order: what a target's own query, or a more telling label, brought stays.
         for job, answer in zip(jobs, answers, strict=True):
             if isinstance(answer, PluginError):
@@ -191,12 +191,16 @@ class _Job:
     """One query, and whose figures are in its answer."""
 
     reading: str
-    expression: str
     targets: Mapping[str, str]
     """Value of the label → the target that it means; under "" the only one."""
     label: str = ""
-    write: Callable[[str], str]
-    """Value of the label → the query for this one alone."""
+    write: Callable[..., str]
+    """Values of the label → the query for these."""
+
+    @property
+    def expression(self) -> str:
+        """The query for all; written when it is asked, for with many targets it is long."""
+        return self.write(*self.targets)
 
     def sort_into(self, seen: dict[tuple[str, str], _Seen], answer: Found) -> None:
         """Give each target its figure, unless it has one."""
@@ -221,13 +225,11 @@ def _together(carrying: Carrying, config: Config) -> Iterator[_Job]:
     for label, owners in meant.items():
         for values in batches(list(owners)):
             for name, template in templates.items():
-                write = partial(_written, template, label, config.window)
                 yield _Job(
                     reading=name,
-                    expression=write(*values),
                     label=label,
                     targets={value: owners[value] for value in values},
-                    write=write,
+                    write=partial(_written, template, label, config.window),
                 )
 
 
@@ -251,7 +253,7 @@ def _own(targets: Iterable[Target], said: Mapping[str, Options], carrying: Carry
 
 
 def _single(name: str, expression: str, target: Target) -> _Job:
-    return _Job(reading=name, expression=expression, targets={"": target.name}, write=lambda _: expression)
+    return _Job(reading=name, targets={"": target.name}, write=lambda _: expression)
 
 
 def _written(template: str, label: str, window: timedelta, *values: str) -> str:
