@@ -46,6 +46,7 @@ _WIDTH = 1 << 13
 _MOST = 1_500
 _ROUNDS = 200
 _STRENGTH = 10.0  # weight of the examples against the prior, as C of logistic regression
+_SETTLED = 2e-4  # a round that moves no chance by more is the last
 _CONSTANT = 0.25  # small, so that it takes many examples, not one, to move all judgements at once
 _FOLDS = 5
 _FEW = 40
@@ -234,7 +235,7 @@ def _fit(kernel: Numbers, prior: Numbers, truth: NDArray[np.intp]) -> Numbers:
     for _ in range(_ROUNDS):
         move = step @ (dual + _STRENGTH * (_chances(kernel @ dual + prior) - wanted))
         dual -= move
-        if float(np.abs(move).max()) < 1e-4:  # noqa: PLR2004 — too little to change any chance
+        if float(np.abs(move).max()) < _SETTLED * _STRENGTH:
             break
     return dual
 
