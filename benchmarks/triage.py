@@ -21,8 +21,8 @@ queries in sight: variants lay between .73 and .83.
 
 Intervals are 95 %: of accuracy by resampling whole mixins, of shares by Wilson (1927). ECE: ten bins of equal width of
 the chance given to the chosen class. The peer is measured here, on the same split: TF-IDF over words with logistic
-regression, or cosine; in brackets the figure published for this form of the data, whose split is not told. On a busy machine
-`OPENBLAS_NUM_THREADS=1` makes it many times faster.
+regression, or cosine; in brackets the figure published for this form of the data, whose split is not told. On a
+busy machine `OPENBLAS_NUM_THREADS=1` makes it many times faster.
 """
 
 from __future__ import annotations
