@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"{given.name} needs recorded data: --data DIR")
     if given.data is not None and not given.data.is_dir():
         parser.error(f"--data: no folder {given.data}")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the agent starts its workers
     kept = True
     with_data = ON_DATA if given.data is not None else ()
     for name in (*NAMES, *with_data) if given.name == "all" else (given.name,):
