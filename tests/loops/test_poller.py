@@ -15,6 +15,7 @@ from devops_agent.loops.poller import Poller
 from devops_agent.model.alert import Alert
 from devops_agent.model.evidence import Evidence
 from devops_agent.model.incident import Status
+from devops_agent.model.sighting import Health
 from devops_agent.model.target import Target
 from devops_agent.model.watch import SOURCE
 from devops_agent.store import Store, alerts, incidents, open_store
@@ -100,3 +101,12 @@ async def test_a_target_that_goes_while_it_is_looked_at_is_not_remembered_as_one
     )
     await poller.look_at(API)
     assert (poller.sightings, taken) == ({}, [])
+
+
+async def test_a_change_of_health_is_told_once_to_who_asked(world: FakeWorld, store: Store) -> None:
+    poller, told = start(world, store), list[Health]()
+    poller.changed = lambda seen: told.append(seen.health)
+    for running in (True, False, False, True):
+        world.services["api"].running = running
+        await poller.look_at(API)
+    assert told == [Health.DOWN, Health.WELL]

@@ -40,6 +40,7 @@ from devops_agent.loops.poller import Poller
 from devops_agent.loops.watchers import Relay
 from devops_agent.loops.workers import Workers
 from devops_agent.model.fact import from_json
+from devops_agent.model.sighting import Health, Sighting
 from devops_agent.model.watch import SOURCE
 from devops_agent.store import Store, alerts, catalogue, controls, events, open_store, runs, targets
 
@@ -118,6 +119,7 @@ class Agent:
             clock=clock,
         )
         self.poller.on = self.settings.flags.AUTONOMOUS_MONITORING_ENABLED
+        self.poller.changed = self._health_changed
         self.site = Site(
             store=store,
             clock=clock,
@@ -295,6 +297,14 @@ class Agent:
     def _ground_changed(self) -> None:
         self._ground = self._new_ground()
         self.poller.follow()
+        self._follow_instances()
+
+    def _health_changed(self, seen: Sighting) -> None:
+        """What runs again is a new instance: a watcher that waits for the next one holds it at once."""
+        if seen.health in (Health.STARTING, Health.WELL):
+            self._follow_instances()
+
+    def _follow_instances(self) -> None:
         for watcher in self._parts.watchers.values():
             if (follow := getattr(watcher, "follow", None)) is not None:
                 follow(tuple(self._ground.directory))

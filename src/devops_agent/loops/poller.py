@@ -67,6 +67,8 @@ class Poller:
         self.polls = 0
         self.lateness: list[float] = []
         """Seconds by which polls began late, since somebody took them."""
+        self.changed: Callable[[Sighting], None] = lambda _: None
+        """Called with what is seen when a target's health has changed."""
         self.on = True
 
     def follow(self) -> None:
@@ -188,6 +190,7 @@ class Poller:
                 "health changed",
                 extra={"target": target.name, "was": before.health.value, "health": health.value, "says": view.says},
             )
+            self.changed(self.sightings[target.name])
 
     def _interval(self, name: str) -> float:
         polling = self._polling()
