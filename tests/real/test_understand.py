@@ -19,7 +19,9 @@ import pytest
 
 from devops_agent.engine.investigate import QUEUE
 from devops_agent.model.incident import Incident, Status
+from devops_agent.model.telemetry import LogLine
 from devops_agent.store import heartbeats, runs
+from tests.real.logql import LogQL
 from tests.real.parts import Docker, Server, free_port
 from tests.real.running import Site, site, until
 from tests.real.test_heal_docker import RARE
@@ -113,27 +115,78 @@ def settings(engine: Docker, folder: Path, **plugins: dict[str, object]) -> dict
     }
 
 
+@asynccontextmanager
+async def shipped(engine: Docker, name: str, logql: LogQL) -> AsyncIterator[None]:
+    """Hand a container's log to a log server until the end, as a shipper does."""
+    sent = 0
+
+    async def ship() -> None:
+        nonlocal sent
+        while True:
+            done = await asyncio.to_thread(engine.docker, "logs", "--timestamps", name)
+            told = [line for line in (done.stdout + done.stderr).decode().splitlines() if " " in line]
+            fresh = [
+                LogLine(at=datetime.fromisoformat(f"{at[:26]}+00:00"), text=text)
+                for at, _, text in (line.partition(" ") for line in sorted(told, key=lambda line: line[:30])[sent:])
+            ]
+            if fresh:
+                await asyncio.to_thread(logql.push, {"service": name}, fresh)
+            sent += len(fresh)
+            await asyncio.sleep(0.3)
+
+    shipping = asyncio.create_task(ship())
+    try:
+        yield
+    finally:
+        shipping.cancel()
+        await asyncio.gather(shipping, return_exceptions=True)
+
+
+async def trace(made: Site, port: int) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Break the demo service so that it raises exceptions; return what is found out, and the evidence."""
+    await made.start()
+    await made.well("predictor")
+    async with asked_all_the_time(port):
+        assert post(port, "/faults/error_burst") == 202
+        await asyncio.sleep(2)  # until some have failed, and their traces are where they are looked for
+        await fire(made, "HighErrorRate", "predictor")
+        incident = await made.incident("predictor")
+        found = await causes(made, incident)
+    return found, await evidence(made, incident)
+
+
+def named(found: dict[str, Any]) -> dict[str, Any]:
+    """Return the hypothesis that names the place in the code."""
+    one: dict[str, Any] = next(one for one in found["insight"]["hypotheses"] if one["kind"] == "code_error")
+    assert re.search(r"KeyError at \S*market_predictor/predict\.py:\d+ in volatility", one["says"])
+    assert "ModelNotLoadedError" in one["says"]
+    return one
+
+
 async def test_an_error_burst_is_traced_to_file_and_line(
     engine: Docker, prometheus: Callable[..., Server], tmp_path: Path
 ) -> None:
     port = start_predictor(engine)
     monitor = prometheus(SCRAPE.format(port=port))
     whole = settings(engine, tmp_path, prometheus={"url": monitor.url})
+    whole["investigation"] = {"window": "5s", "baseline": "20s"}
     target = {"name": "predictor", "docker": "predictor", "url": f"http://127.0.0.1:{port}"}
     async with site(tmp_path, {**whole, "targets": [target]}) as made:
-        await made.start()
-        await made.well("predictor")
-        async with asked_all_the_time(port):
-            assert post(port, "/faults/error_burst") == 202
-            await fire(made, "HighErrorRate", "predictor")
-            incident = await made.incident("predictor")
-            found = await causes(made, incident)
-        named = next(one for one in found["insight"]["hypotheses"] if one["kind"] == "code_error")
-        cited = await evidence(made, incident)
-        assert re.search(r"KeyError at \S*market_predictor/predict\.py:\d+ in volatility", named["says"])
-        assert "ModelNotLoadedError" in named["says"]
-        assert {cited[id_]["name"] for id_ in named["evidence"]} == {"stack_trace"}
-        assert any("ModelNotLoadedError" in one["says"] for one in found["diagnosis"])
+        found, cited = await trace(made, port)
+        assert {cited[id_]["name"] for id_ in named(found)["evidence"]} == {"stack_trace"}
+        assert {cited[id_]["source"] for id_ in named(found)["evidence"]} == {"docker"}
+        assert any("KeyError" in one["says"] for one in found["diagnosis"])
+        assert any(one["name"] == "reading" and one["source"] == "prometheus" for one in cited.values())
+
+
+async def test_an_error_burst_is_traced_through_a_log_server_too(engine: Docker, logql: LogQL, tmp_path: Path) -> None:
+    port = start_predictor(engine)
+    whole = settings(engine, tmp_path, loki={"url": logql.url})
+    target = {"name": "predictor", "docker": "predictor", "url": f"http://127.0.0.1:{port}"}
+    async with shipped(engine, "predictor", logql), site(tmp_path, {**whole, "targets": [target]}) as made:
+        found, cited = await trace(made, port)
+        assert {cited[id_]["source"] for id_ in named(found)["evidence"]} == {"loki"}
+        assert 'service="predictor"' in cited[named(found)["evidence"][0]]["query"]
 
 
 async def test_a_dependency_that_is_down_is_named_instead_of_its_victim(engine: Docker, tmp_path: Path) -> None:

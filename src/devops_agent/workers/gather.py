@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _PATIENCE = 8.0  # seconds for one source
-_STEP = timedelta(seconds=15)
+_STEP = timedelta(seconds=1)
+_POINTS = 300
 _SELECTORS = 12
 """Series of a target beside its standard readings."""
 _NEIGHBOURS = 6
@@ -78,7 +79,7 @@ async def _ask_metrics(heard: Heard, target: Target, metrics: Metrics | None, wi
     if metrics is None:
         return
     begin, end = windows.baseline_from, windows.end
-    step = max(_STEP, (end - begin) / 400)
+    step = max(_STEP, (end - begin) / _POINTS)
     standard = await _in_time(heard, "metrics", metrics.readings(target, begin=begin, end=end, step=step))
     heard.figures += standard or []
     found = await _in_time(heard, "metrics", metrics.discover(target, begin=begin, end=end, limit=_SELECTORS))
