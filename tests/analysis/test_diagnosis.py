@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devops_agent.analysis.diagnosis import Case, Conclusion, judge, kind_of_series
+from devops_agent.analysis.graph import measure_of
 from devops_agent.kit.testing import START
 from devops_agent.model.evidence import Evidence
 from devops_agent.model.fault import FAULTS
@@ -141,6 +142,48 @@ def test_words_in_the_name_of_a_series_say_what_it_speaks_of() -> None:
     assert kind_of_series("http_requests_5xx", rises=False) == ""
     assert kind_of_series("availability_percent", rises=False) == "unhealthy"
     assert kind_of_series("request_rate", rises=True) == ""
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["payload_bytes", "upload_progress", "group_size", "download_queue", "supply_total", "members", "cheap"],
+)
+def test_words_inside_other_words_say_nothing(name: str) -> None:
+    assert [kind_of_series(name, rises=rises) for rises in (True, False)] == ["", ""]
+
+
+@pytest.mark.parametrize("path", ["/heap", "/error", '/\\"up', "/cpu,disk"])
+def test_whoever_asks_for_a_path_does_not_name_the_trouble(path: str) -> None:
+    query = f'rate(http_requests_total{{job="api",path="{path}"}}[60s])'
+    assert [kind_of_series(query, rises=rises) for rises in (True, False)] == ["", ""]
+    assert measure_of(query) is measure_of("rate(http_requests_total[60s])")
+
+
+def _lines(category: str, text: str) -> tuple[Piece, ...]:
+    return tuple(
+        ("log_pattern", 50, {"category": category, "new": True, "growth": 99.0, "template": f"{text} {word}"})
+        for word in "abcdefgh"
+    )
+
+
+def test_lines_alone_do_not_make_a_dependency_down_that_is_seen_to_be_well() -> None:
+    well = evidence(WELL, target="db", begin=50)
+    found = judged(WELL, BURST, *_lines("connection", "cannot connect to db"), others=well)
+    assert not [h for h in found.hypotheses if h.kind in ("down", "dependency_down") and h.confidence >= 0.6]
+
+
+def test_lines_alone_blame_no_release_where_nothing_was_changed() -> None:
+    lines = _lines("configuration", "bad configuration")
+    assert "bad_release" not in {h.kind for h in judged(WELL, BURST, *lines).hypotheses}
+    assert "bad_release" not in {h.kind for h in judged(WELL, BURST, FIRST_START, *lines).hypotheses}
+    assert judged(WELL, BURST, RELEASE, *lines).hypotheses[0].kind == "bad_release"
+
+
+def test_many_patterns_of_one_log_say_hardly_more_than_a_few() -> None:
+    few, many = (judged(WELL, *_lines("disk", "no space left")[:count]).hypotheses[0] for count in (3, 8))
+    assert few.kind == many.kind == "disk_filling"
+    assert many.confidence - few.confidence < 0.05
+    assert many.confidence < 0.8
 
 
 pieces_ = st.lists(

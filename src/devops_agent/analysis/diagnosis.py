@@ -9,10 +9,13 @@ names of services or metrics. Pure: the same case gives the same conclusion, so 
 from __future__ import annotations
 
 import math
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from devops_agent.analysis.graph import without_labels
 from devops_agent.model.diagnosis import Hypothesis
 from devops_agent.model.evidence import Evidence
 from devops_agent.model.fact import Fact
@@ -199,7 +202,22 @@ def stack_traces(case: Case) -> Iterator[Weight]:
 
 
 def patterns(case: Case) -> Iterator[Weight]:
-    """New or growing lines of a category speak for the fault that writes such lines."""
+    """New or growing lines of a category speak for the fault that writes such lines.
+
+    Whoever can write into a log can write many: each further pattern of one log adds half of what the one before did.
+    A release is blamed only where something was changed: lines alone prove none.
+    """
+    changed = {weight.component for weight in changes(case)}
+    said: Counter[tuple[str, str, str]] = Counter()
+    for weight, writer in _patterns(case):
+        kind = "high_error_rate" if weight.kind == "bad_release" and writer not in changed else weight.kind
+        heard = (kind, weight.component, writer)
+        yield weight._replace(kind=kind, nats=weight.nats / 2 ** said[heard])
+        said[heard] += 1
+
+
+def _patterns(case: Case) -> Iterator[tuple[Weight, str]]:
+    """Yield what each pattern says, and in whose log."""
     others = {piece.target for piece in case.evidence if piece.target} - {case.target}
     others |= {name for names in case.depends_on.values() for name in names} - {case.target}
     for piece in _named(case, "log_pattern"):
@@ -210,10 +228,10 @@ def patterns(case: Case) -> Iterator[Weight]:
         if category in ("connection", "timeout", "dependency", "database"):
             text = f"{piece.details.get('template', '')} {piece.details.get('example', '')}".lower()
             for name in sorted(other for other in others if other.lower() in text and other != where):
-                yield Weight("down", name, 2.0, piece.id, f"{where} says: {piece.says}")
-            yield Weight("dependency_down", where, 1.0, piece.id, piece.says)
+                yield Weight("down", name, 2.0, piece.id, f"{where} says: {piece.says}"), where
+            yield Weight("dependency_down", where, 1.0, piece.id, piece.says), where
         elif category in _WRITTEN_BY:
-            yield Weight(_WRITTEN_BY[category], where, 1.8, piece.id, piece.says)
+            yield Weight(_WRITTEN_BY[category], where, 1.8, piece.id, piece.says), where
 
 
 def slow_operations(case: Case) -> Iterator[Weight]:
@@ -274,20 +292,25 @@ RULES: tuple[Callable[[Case], Iterator[Weight]], ...] = (
 
 def kind_of_series(name: str, *, rises: bool) -> str:
     """Return the fault class that a series speaks of when it rises or falls, by the general words in its name."""
-    low = name.lower()
-    for words, up, down in _SPOKEN_OF:
-        if any(word in low for word in words):
+    words = _CAMEL.sub("_", without_labels(name)).lower()
+    for spoken, up, down in _SPOKEN_OF:
+        if spoken.search(words):
             return up if rises else down
     return ""
 
 
-_SPOKEN_OF: tuple[tuple[tuple[str, ...], str, str], ...] = (
-    (("error", "5xx", "fail", "exception"), "high_error_rate", ""),
-    (("latency", "duration", "response_time", "p95", "p99"), "high_latency", ""),
-    (("availab", "success", "up"), "", "unhealthy"),
-    (("memory", "rss", "heap"), "memory_pressure", ""),
-    (("cpu", "load"), "high_cpu", ""),
-    (("disk", "filesystem", "inode"), "disk_filling", ""),
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+# A word begins where no letter stands before it: payload is no load, progress no rss, upload neither up nor load.
+_SPOKEN_OF: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
+    (re.compile(rf"(?<![a-z])(?:{words})"), up, down)
+    for words, up, down in (
+        (r"error|5xx|fail|exception", "high_error_rate", ""),
+        (r"latency|duration|response_time|p95|p99", "high_latency", ""),
+        (r"availab|success|up(?![a-z])", "", "unhealthy"),
+        (r"mem(?:ory)?(?![a-z])|rss(?![a-z])|heap", "memory_pressure", ""),
+        (r"cpu|load(?:avg|average)?(?![a-z])", "high_cpu", ""),
+        (r"disk|filesystem|inode", "disk_filling", ""),
+    )
 )
 _WRITTEN_BY = {
     "memory": "out_of_memory",

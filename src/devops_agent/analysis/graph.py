@@ -1,5 +1,6 @@
 """What is known of the components of a system and of who calls whom, in the form that the ranking reads."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
@@ -56,6 +57,7 @@ class Measure(StrEnum):
     REQUESTS = "requests"
 
 
+_LABEL_VALUE = re.compile(r"\"(?:[^\"\\]|\\.)*+(?:\"|\Z)", re.DOTALL)
 _FOREIGN = ("node", "host", "client")
 """Words of figures about the machine, which others share, or about those that are called."""
 _WORDS: tuple[tuple[Measure, tuple[str, ...]], ...] = (
@@ -71,9 +73,14 @@ _STATISTICS = ("average", "avg", "mean", "p50", "median", "p90", "p95", "p99")
 """Of several latencies the first of these is read: means add up over calls, the higher centiles less and less."""
 
 
+def without_labels(name: str) -> str:
+    """Return a series' name or query without the values of labels: whoever asks for a path may write those."""
+    return _LABEL_VALUE.sub("", name)
+
+
 def measure_of(name: str) -> Measure | None:
     """Return what a series of this name is about, by general words of monitoring; None when they do not tell."""
-    words = name.lower()
+    words = without_labels(name).lower()
     if any(word in words for word in _FOREIGN):
         return None
     found = next((measure for measure, signs in _WORDS if any(sign in words for sign in signs)), None)
