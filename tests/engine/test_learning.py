@@ -150,6 +150,20 @@ async def test_trouble_that_comes_back_within_minutes_was_not_healed(set_scene: 
         assert [one.healed for one in await trials(scene)] == [False, True]
 
 
+async def test_what_came_back_as_something_else_is_judged_by_what_was_done_since(set_scene: Set) -> None:
+    async with set_scene() as scene:
+        await fall(scene)
+        await scene.run()
+        scene.clock.jump(60)
+        service = scene.world.services["api"]
+        service.healthy = service.starts_healthy = False
+        await scene.deliver(alert("ServiceUnhealthy", at=scene.clock))
+        await scene.run()
+        await close(scene)
+        said = {one.kind: one.verdict for one in await predictions(scene)}
+        assert said == {"down": "unknown", "unhealthy": "unknown"}
+
+
 async def test_a_diagnosis_was_right_when_its_plan_healed(set_scene: Set) -> None:
     async with set_scene() as scene:
         await fall(scene)

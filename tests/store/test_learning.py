@@ -9,7 +9,7 @@ from devops_agent.model.attempt import Outcome
 from devops_agent.model.calibration import fit
 from devops_agent.model.diagnosis import Hypothesis
 from devops_agent.model.learning import Tried, Waited
-from devops_agent.model.prediction import DRILL, PERSON, Prediction
+from devops_agent.model.prediction import OUTCOME, PERSON, Prediction
 from devops_agent.store import Store, learning
 from devops_agent.store.rows import Rows
 
@@ -134,7 +134,7 @@ async def test_what_a_person_judged_is_judged_anew_by_a_person_only(store: Store
         learning.predict(rows, claim("INC-1"))
         learning.judge(rows, "INC-1", "down", right=False, by=PERSON)
         learning.judge(rows, "INC-1", "down", right=True)
-        learning.judge(rows, "INC-1", "down", right=True, by=DRILL)
+        learning.judge(rows, "INC-1", "down", right=True, by=OUTCOME)
         learning.predict(rows, claim("INC-1", raw=0.1))
         return learning.predictions(rows, "INC-1")
 

@@ -98,7 +98,7 @@ def _tell_confidence(found: Lessons) -> None:
         say.table(("confidence", "ece", "by chance", "brier"), _tables(one), indent=2)
 
 
-_JUDGES = {"outcome": "what came of it", "person": "people", "drill": "drills"}
+_JUDGES = {"outcome": "what came of it", "person": "people"}
 
 
 def _tables(one: Confidence) -> list[tuple[str, str, str, str]]:

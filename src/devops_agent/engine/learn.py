@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from devops_agent.model.attempt import Outcome
 from devops_agent.model.calibration import Calibration
 from devops_agent.model.learning import Tried
-from devops_agent.model.prediction import WELL, Prediction
+from devops_agent.model.prediction import RELAPSE, WELL, Prediction
 from devops_agent.store import attempts, incidents, learning
 
 if TYPE_CHECKING:
@@ -96,15 +96,16 @@ def close(rows: Rows, incident: Incident, *, now: datetime, by_person: bool = Fa
 
     A diagnosis was right when a plan chosen for it healed for good; it was wrong when a plan for another one did, or
     when the target turned out well without having been seen unwell. Recovery that nobody helped proves neither, but
-    counts as healing by itself. `close` is to be called with the incident as it was before it is closed.
+    counts as healing by itself. Of an incident that was opened anew only what was said and done since counts: it may
+    have come back as something else. `close` is to be called with the incident as it was before it is closed.
     """
     if incident.ordered_json:
         return
-    said = learning.predictions(rows, incident.id)
+    said = [one for one in learning.predictions(rows, incident.id) if one.judged_by != RELAPSE]
     claims = [one for one in said if one.kind != WELL]
     ours = [one for one in said if one.source == "rules"]
     done = [one for one in attempts.of_incident(rows, incident.id) if one.started_at is not None]
-    healed = [one.kind for one in done if one.outcome is Outcome.HEALED]
+    healed = _healed(rows, incident.id)
     if healed:
         for one in claims:
             learning.judge(rows, incident.id, one.kind, right=one.kind in healed)
@@ -118,9 +119,16 @@ def close(rows: Rows, incident: Incident, *, now: datetime, by_person: bool = Fa
         _learn_of_waiting(rows, incident, seen[-1].kind, done, now=now, by_person=by_person)
 
 
+def _healed(rows: Rows, incident: str) -> frozenset[str]:
+    """Return the fault classes that plans healed, and for good."""
+    vain = learning.relapsed(rows, incident)
+    done = attempts.of_incident(rows, incident)
+    return frozenset(one.kind for one in done if one.outcome is Outcome.HEALED and one.id not in vain)
+
+
 def _judge_by_parent(rows: Rows, incident: Incident) -> None:
     """What was over once its cause was healed did depend on it."""
-    if any(one.outcome is Outcome.HEALED for one in attempts.of_incident(rows, incident.parent)):
+    if _healed(rows, incident.parent):
         learning.judge(rows, incident.id, "dependency_down", right=True)
 
 

@@ -28,7 +28,7 @@ class Confidence(Fact, kw_only=True):
     source: str
     """`rules`, or a model's name."""
     judged_by: dict[str, int]
-    """Who judged (`outcome`, `person`, `drill`) → how many diagnoses."""
+    """Who judged (`outcome`, `person`) → how many diagnoses."""
     stated: Reliability
     """As stated, before any correction."""
     published: Reliability

@@ -7,8 +7,10 @@ from devops_agent.model.fact import Fact
 
 UNKNOWN, RIGHT, WRONG = "unknown", "right", "wrong"
 """Verdicts on a prediction."""
-OUTCOME, PERSON, DRILL = "outcome", "person", "drill"
-"""Who judged: what came of acting on it, a person's word, or a drill that knows the cause because it made it."""
+OUTCOME, PERSON = "outcome", "person"
+"""Who judged: what came of acting on it, or a person's word."""
+RELAPSE = "relapse"
+"""Nobody judged: the trouble came back, perhaps as something else, and what was said before it did counts no more."""
 PERSON_WEIGHT = 2.0
 """What a person's word weighs against a verdict that the outcome lets us infer."""
 WELL = "well"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from devops_agent.model.attempt import Outcome
 from devops_agent.model.calibration import Calibration, fit
 from devops_agent.model.learning import Tried, Waited
-from devops_agent.model.prediction import OUTCOME, PERSON, RIGHT, WRONG, Prediction
+from devops_agent.model.prediction import OUTCOME, PERSON, RELAPSE, RIGHT, WRONG, Prediction
 from devops_agent.store.rows import Row, Rows, from_us, maybe_time, to_us
 
 if TYPE_CHECKING:
@@ -43,10 +43,18 @@ def relapse(rows: Rows, incident: str) -> None:
     rows.run("UPDATE trials SET relapsed = 1 WHERE incident = :incident AND outcome = 'healed'", incident=incident)
     rows.run("UPDATE waits SET recovered = 0 WHERE incident = :incident", incident=incident)
     rows.run(
-        "UPDATE predictions SET verdict = 'unknown', judged_by = '' WHERE incident = :incident AND judged_by = :by",
+        "UPDATE predictions SET verdict = 'unknown', judged_by = :relapse WHERE incident = :incident"
+        " AND judged_by IN ('', :outcome)",
         incident=incident,
-        by=OUTCOME,
+        relapse=RELAPSE,
+        outcome=OUTCOME,
     )
+
+
+def relapsed(rows: Rows, incident: str) -> frozenset[str]:
+    """Return the attempts after which the trouble of an incident came back at once."""
+    found = rows.all("SELECT attempt FROM trials WHERE incident = :incident AND relapsed = 1", incident=incident)
+    return frozenset(row["attempt"] for row in found)
 
 
 def say_of_trial(rows: Rows, incident: str, *, word: str, now: datetime) -> str:
@@ -156,7 +164,8 @@ def predict(rows: Rows, made: Prediction) -> None:
         " :version, :seen, :raw, :published, :at, 'unknown', '')"
         " ON CONFLICT (incident, source, kind) DO UPDATE SET component = excluded.component, raw = excluded.raw,"
         " published = excluded.published, at = excluded.at, version = excluded.version,"
-        " seen = CASE WHEN predictions.seen = 1 THEN 1 ELSE excluded.seen END WHERE predictions.judged_by <> :person",
+        " seen = CASE WHEN predictions.seen = 1 AND predictions.judged_by <> :relapse THEN 1 ELSE excluded.seen END,"
+        " verdict = 'unknown', judged_by = '' WHERE predictions.judged_by <> :person",
         incident=made.incident,
         source=made.source,
         kind=made.kind,
@@ -168,22 +177,24 @@ def predict(rows: Rows, made: Prediction) -> None:
         published=made.published,
         at=to_us(made.at),
         person=PERSON,
+        relapse=RELAPSE,
     )
 
 
 def judge(rows: Rows, incident: str, kind: str, *, right: bool, by: str = OUTCOME) -> int:
     """Write whether an incident's predictions of one class were right; return how many.
 
-    What a person said is changed by a person only.
+    What a person said is changed by a person only; so is what was said before the trouble came back.
     """
     return rows.run(
         "UPDATE predictions SET verdict = :verdict, judged_by = :by WHERE incident = :incident AND kind = :kind"
-        " AND (judged_by <> :person OR :by = :person)",
+        " AND (judged_by NOT IN (:person, :relapse) OR :by = :person)",
         verdict=RIGHT if right else WRONG,
         by=by,
         incident=incident,
         kind=kind,
         person=PERSON,
+        relapse=RELAPSE,
     )
 
 

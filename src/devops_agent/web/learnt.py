@@ -36,7 +36,7 @@ class Confidence(Shape):
     source: str
     """`rules`, or a model's name."""
     judged_by: dict[str, int]
-    """`outcome`, `person`, `drill` → how many diagnoses."""
+    """`outcome`, `person` → how many diagnoses."""
     stated: Reliability
     """Before any correction."""
     published: Reliability
