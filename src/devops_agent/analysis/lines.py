@@ -37,7 +37,7 @@ _LEVEL = re.compile(
     r"|[\[<]((?i:trace|debug|info|notice|warn(?:ing)?|err(?:or)?|crit(?:ical)?|fatal|emerg|alert))[\]>]"
     r"|^(debug|info|warn(?:ing)?|error|fatal)(?=:))(?![\w-])[:|]?"
 )
-_SPRING = re.compile(r"\d+ --- \[[^\]]{0,80}\] ?")
+_SPRING = re.compile(r"(?<!\d)\d++ --- \[[^\]]{0,80}\] ?")
 _LEVEL_WITHIN = 120
 _PAIR = re.compile(r'([A-Za-z_@][\w.@-]*)=("(?:[^"\\]|\\.)*"|[^\s"]*)')
 _ACCESS = re.compile(r'"(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) ([^\s"?]+)[^\s"]*(?: HTTP/[\d.]+)?" ([1-5]\d\d)\b')

@@ -25,6 +25,9 @@ _SELECTORS = 12
 """Series of a target beside its standard readings."""
 _NEIGHBOURS = 6
 _CHANGES = timedelta(hours=6)
+_CHARACTERS = 16_000_000
+_PARTS = 200_000
+"""Of one window so much is read, the newest first: a line may be long, and hold thousands of others."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,13 +110,23 @@ async def _ask_logs(heard: Heard, target: Target, logs: Sequence[tuple[str, Logs
         if lines is None:
             continue
         del heard.missing[said:]
-        heard.log_source, heard.lines = name, lines
-        heard.baseline = await _in_time(
-            heard,
-            name,
-            source.lines(target, begin=windows.baseline_from, end=windows.begin, limit=windows.log_lines),
-        )
+        heard.log_source, heard.lines = name, _bounded(lines)
+        before = source.lines(target, begin=windows.baseline_from, end=windows.begin, limit=windows.log_lines)
+        heard.baseline = _bounded(await _in_time(heard, name, before))
         return
+
+
+def _bounded(found: Lines | None) -> Lines | None:
+    """Leave out the oldest lines of what is more than can be read in seconds."""
+    if found is None:
+        return None
+    characters = parts = 0
+    for kept, line in enumerate(reversed(found.lines)):
+        characters += len(line.text)
+        parts += 1 + line.text.count("\n")
+        if characters > _CHARACTERS or parts > _PARTS:
+            return found.with_(lines=found.lines[len(found.lines) - kept :], partial=True)
+    return found
 
 
 async def _ask_changes(heard: Heard, target: Target, changes: Mapping[str, ChangeSource], windows: Windows) -> None:

@@ -123,3 +123,14 @@ def test_any_line_is_read(lines: list[str], before: datetime) -> None:
 def test_times_that_there_are_not_are_no_times(stamp: str) -> None:
     ((line),) = _dated([stamp], before=START)
     assert line.at.tzinfo is UTC
+
+
+async def test_of_a_file_of_line_ends_only_the_last_lines_are_read(
+    logs: FileLogs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("devops_agent.plugins.process.logs._MOST_LINES", 3)
+    path = tmp_path / "shop.log"
+    path.write_text("2026-01-05T12:00:05Z begins\r\n\n\n2026-01-05T12:00:07Z one\x0cand the same\n\n")
+    assert await read(logs, path) == [(7.0, ""), (7.0, "2026-01-05T12:00:07Z one\x0cand the same"), (7.0, "")]
+    target = Target(name="shop", options={"log_file": str(path)})
+    assert (await logs.lines(target, begin=START - HOUR, end=START + HOUR)).partial

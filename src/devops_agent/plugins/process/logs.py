@@ -18,7 +18,9 @@ from devops_agent.ports import PluginError
 LONGEST = 16_384
 """Characters of a line that are kept."""
 _TAIL = 16_000_000
-"""Bytes that are read from the end of a file at most."""
+"""Bytes that are read from the end of a file at most, ..."""
+_MOST_LINES = 200_000
+"""... and lines: sixteen million empty ones would fill the memory."""
 _STAMP_WITHIN = 160
 """Characters of a line in which its time is looked for."""
 _ERROR = re.compile(r"error|exception|fatal|panic|traceback", re.IGNORECASE)
@@ -49,7 +51,11 @@ class FileLogs:
         """
         path = log_file_of(target)
         text, changed, cut = await asyncio.to_thread(_end_of, path)
-        dated = list(_dated(text.splitlines(), before=changed))
+        texts = text.removesuffix("\n").rsplit("\n", _MOST_LINES) if text else []
+        if len(texts) > _MOST_LINES:
+            del texts[0]
+            cut = True
+        dated = list(_dated(texts, before=changed))
         timeless = not any(_time_in(line.text) for line in dated)
         inside = [
             line
@@ -97,7 +103,7 @@ def _dated(lines: list[str], *, before: datetime) -> Iterator[LogLine]:
     at = next((time for line in lines if (time := _time_in(line)) is not None), before)
     for line in lines:
         at = _time_in(line) or at
-        yield LogLine(at=at, text=line[:LONGEST])
+        yield LogLine(at=at, text=line.removesuffix("\r")[:LONGEST])
 
 
 def _time_in(line: str) -> datetime | None:

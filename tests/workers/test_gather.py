@@ -1,0 +1,45 @@
+"""However much a log holds, a closer look reads so much of it, the newest."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from devops_agent.kit.testing import START, FakeLogs
+from devops_agent.model.target import Target
+from devops_agent.model.telemetry import Lines
+from devops_agent.workers.gather import Sources, Windows, gather
+
+HOUR = timedelta(hours=1)
+WINDOWS = Windows(baseline_from=START - 2 * HOUR, begin=START - HOUR, end=START, log_lines=20_000)
+
+
+async def read(*texts: str) -> tuple[Lines, Lines]:
+    """Return what is kept of a target that wrote these before the trouble and in it."""
+    logs = FakeLogs()
+    for ago in (100, 50):
+        logs.write("api", *texts, at=START - timedelta(minutes=ago))
+    (heard,) = await gather([Target(name="api")], sources=Sources(logs=(("fake", logs),)), windows=WINDOWS)
+    assert heard.lines is not None
+    assert heard.baseline is not None
+    return heard.lines, heard.baseline
+
+
+@pytest.mark.parametrize(
+    ("bound", "texts"),
+    [("_CHARACTERS", ("old", "x" * 60, "y" * 60, "z" * 60)), ("_PARTS", ("old", "a\n" * 60, "b\n" * 60, "c\n" * 60))],
+)
+async def test_of_too_much_the_newest_is_kept_and_the_answer_is_partial(
+    monkeypatch: pytest.MonkeyPatch, bound: str, texts: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(f"devops_agent.workers.gather.{bound}", 150)
+    for kept in await read(*texts):
+        assert [line.text for line in kept.lines] == list(texts[2:])
+        assert kept.partial
+
+
+async def test_what_can_be_read_is_kept_whole() -> None:
+    for kept in await read("one", "two\nthree"):
+        assert [line.text for line in kept.lines] == ["one", "two\nthree"]
+        assert not kept.partial
