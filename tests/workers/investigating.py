@@ -21,6 +21,7 @@ from devops_agent.model.insight import Insight
 from devops_agent.model.sighting import Health, Sighting
 from devops_agent.model.target import Target
 from devops_agent.store import Store, events, evidence, insights, open_store, runs, targets
+from devops_agent.store.rows import Rows
 from devops_agent.workers.gather import Sources
 from devops_agent.workers.investigate import Adviser, Investigator, Scene
 from tests.engine.site import alert
@@ -62,10 +63,30 @@ class Desk:
         ]
         await self.store.write(lambda rows: receive(rows, batch, ground=ground, now=now))
         await self.store.write(lambda rows: targets.keep(rows, seen))
-        await self.store.write(lambda rows: runs.enqueue(rows, QUEUE, JOB, key=INCIDENT, now=now, version="test"))
+        await self.ask()
+
+    async def ask(self, *, attempts: int = 0) -> None:
+        """Ask for a closer look, as a response does after so many plans."""
+        now = self.clock.now()
+
+        def ask(rows: Rows) -> None:
+            insights.ask(rows, INCIDENT, attempts=attempts, now=now, fresh=timedelta(minutes=10))
+            runs.enqueue(rows, QUEUE, JOB, key=INCIDENT, now=now, version="test")
+
+        await self.store.write(ask)
 
     async def investigate(self, boundary: Callable[[str], None] = lambda _: None) -> Insight:
         """Make the closer look as a worker does; return what it found."""
+        await self.look(boundary)
+        found = await self.insight()
+        assert found is not None
+        return found
+
+    async def insight(self) -> Insight | None:
+        return await self.store.read(lambda rows: insights.get(rows, INCIDENT))
+
+    async def look(self, boundary: Callable[[str], None] = lambda _: None) -> None:
+        """Make the closer look as a worker does."""
         now = self.clock.now()
         claim = await self.store.write(lambda rows: runs.claim(rows, QUEUE, owner="worker", now=now, lease=_LEASE))
         assert claim is not None
@@ -80,9 +101,6 @@ class Desk:
             adviser=self.adviser,
         )
         await investigator.investigate(Run(self.store, claim, clock=self.clock, boundary=boundary))
-        found = await self.store.read(lambda rows: insights.get(rows, INCIDENT))
-        assert found is not None
-        return found
 
     async def evidence(self) -> list[Evidence]:
         return await self.store.read(lambda rows: evidence.of_incident(rows, INCIDENT))

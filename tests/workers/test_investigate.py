@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import asyncio
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from devops_agent.kit.testing import START, Killed
+from devops_agent.kit.testing import START, FakeLogs, FakeMetrics, Killed
 from devops_agent.model.evidence import Evidence
 from devops_agent.model.fact import to_json
 from devops_agent.model.insight import Insight
 from devops_agent.model.sighting import Health
-from devops_agent.model.telemetry import Change, ChangeKind
+from devops_agent.model.target import Target
+from devops_agent.model.telemetry import Change, ChangeKind, Figures, Lines
 from devops_agent.ports import PluginError
 from devops_agent.store import evidence
+from devops_agent.workers.gather import Sources, Windows, gather
 from tests.engine.site import alert
 from tests.workers.investigating import BEGIN, INCIDENT, POINTS, QUIET, TRACE, Desk, before, desk, steady
 
@@ -116,6 +119,34 @@ async def test_a_source_that_fails_is_told_and_the_others_count(tmp_path: Path) 
         assert any("cannot reach Prometheus" in reason for reason in found.missing)
 
 
+class LateLogs(FakeLogs):
+    """Knows nobody's logs, and takes its time to say so."""
+
+    async def lines(
+        self, target: Target, *, begin: datetime, end: datetime, limit: int = 5_000, errors_only: bool = False
+    ) -> Lines:
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return await super().lines(target, begin=begin, end=end, limit=limit, errors_only=errors_only)
+
+
+class AwayMetrics(FakeMetrics):
+    """Fails while others are still asked."""
+
+    async def readings(self, target: Target, *, begin: datetime, end: datetime, step: timedelta) -> list[Figures]:
+        await asyncio.sleep(0)
+        raise PluginError(f"cannot reach Prometheus about {target.name}")
+
+
+async def test_who_fails_is_told_of_also_when_a_second_log_source_knows_the_target() -> None:
+    logs = FakeLogs()
+    logs.write("api", "INFO served", at=START)
+    sources = Sources(metrics=AwayMetrics(), logs=(("late", LateLogs()), ("fake", logs)))
+    windows = Windows(baseline_from=BEGIN, begin=START, end=START + timedelta(minutes=1), log_lines=100)
+    [heard] = await gather([Target(name="api")], sources=sources, windows=windows)
+    assert (heard.log_source, heard.missing) == ("fake", ["metrics: cannot reach Prometheus about api"])
+
+
 async def test_a_reading_that_left_its_course_is_cited_with_its_plot(tmp_path: Path) -> None:
     async with desk(tmp_path) as here:
         values = [*steady(80, points=POINTS - 24), *steady(900, points=24)]
@@ -206,6 +237,30 @@ async def test_what_the_rules_found_is_there_before_the_model_is_asked(tmp_path:
         told = [event.kind for event in await here.events()]
         assert "insight" in told
         assert "advice" not in told
+
+
+class Overtaken(FakeLogs):
+    """Answers after a plan was tried and another look was asked for."""
+
+    def __init__(self, here: Desk) -> None:
+        super().__init__()
+        self._here = here
+
+    async def lines(
+        self, target: Target, *, begin: datetime, end: datetime, limit: int = 5_000, errors_only: bool = False
+    ) -> Lines:
+        await self._here.clock.advance(1)
+        await self._here.ask(attempts=1)
+        return await super().lines(target, begin=begin, end=end, limit=limit, errors_only=errors_only)
+
+
+async def test_what_was_gathered_before_a_plan_was_tried_is_not_kept(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        here.logs = Overtaken(here)
+        await here.trouble()
+        await here.look()
+        assert await here.insight() is None
+        assert "insight" not in {event.kind for event in await here.events()}
 
 
 class Killer:

@@ -101,6 +101,8 @@ class Insight(Fact, kw_only=True):
 
     incident: str
     at: datetime
+    asked_at: datetime | None = None
+    """When the look was asked for; None where nobody had to."""
     hypotheses: tuple[Hypothesis, ...] = ()
     """The rules', ranked."""
     advised: tuple[Hypothesis, ...] = ()

@@ -100,20 +100,20 @@ def _as_rate(selector: str, step: timedelta) -> str:
 
 
 async def _ask_logs(heard: Heard, target: Target, logs: Sequence[tuple[str, Logs]], windows: Windows) -> None:
+    silent = Heard(component=target.name)
     for name, source in logs:
-        said = len(heard.missing)
         lines = await _in_time(
-            heard,
+            silent,
             name,
             source.lines(target, begin=windows.begin, end=windows.end, limit=windows.log_lines),
         )
         if lines is None:
             continue
-        del heard.missing[said:]
         heard.log_source, heard.lines = name, _bounded(lines)
         before = source.lines(target, begin=windows.baseline_from, end=windows.begin, limit=windows.log_lines)
         heard.baseline = _bounded(await _in_time(heard, name, before))
         return
+    heard.missing += silent.missing  # of who knows a target's logs one is enough
 
 
 def _bounded(found: Lines | None) -> Lines | None:

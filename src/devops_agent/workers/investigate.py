@@ -53,6 +53,8 @@ class Scene(Fact, kw_only=True):
     sightings: dict[str, Sighting]
     states: tuple[Evidence, ...] = ()
     """How they were when the response looked at them; the latest of each."""
+    asked_at: datetime | None = None
+    """When this look was asked for."""
 
 
 class Remembered(Protocol):
@@ -128,6 +130,7 @@ class Investigator:
                 targets=(target, *(one for one in above if one is not None)),
                 sightings={one.target.name: one for one in targets.all_(rows)},
                 states=_latest_states(evidence.of_incident(rows, id_)),
+                asked_at=insights.asked_at(rows, id_),
             )
 
         directory = self.directory()
@@ -154,6 +157,7 @@ class Investigator:
         return Insight(
             incident=scene.incident.id,
             at=self.clock.now(),
+            asked_at=scene.asked_at,
             hypotheses=concluded.hypotheses,
             well=concluded.well,
             enough=concluded.enough,
@@ -163,10 +167,9 @@ class Investigator:
         )
 
     def _write(self, rows: Rows, insight: Insight) -> None:
-        incident = incidents.get(rows, insight.incident)
+        incident = _keep(rows, insight)
         if incident is None:
             return
-        insights.keep(rows, insight)
         events.add(
             rows,
             "insight",
@@ -183,9 +186,8 @@ class Investigator:
             runs.wake(rows, RUNS, incident.id, now=insight.at)
 
     def _recalled(self, rows: Rows, insight: Insight) -> None:
-        if incidents.get(rows, insight.incident) is None or not (insight.similar or insight.advice):
+        if not (insight.similar or insight.advice) or _keep(rows, insight) is None:
             return
-        insights.keep(rows, insight)
         says = "; ".join(insight.advice) or f"like {', '.join(insight.similar)}"
         events.add(
             rows,
@@ -198,10 +200,9 @@ class Investigator:
         )
 
     def _advised(self, rows: Rows, insight: Insight) -> None:
-        incident = incidents.get(rows, insight.incident)
+        incident = _keep(rows, insight)
         if incident is None:
             return
-        insights.keep(rows, insight)
         events.add(
             rows,
             "advice",
@@ -224,6 +225,18 @@ class Investigator:
             events.add(
                 rows, "insight_failed", told, at=now, incident=incident.id, target=incident.target, actor="investigate"
             )
+
+
+def _keep(rows: Rows, insight: Insight) -> Incident | None:
+    """Write what was found; None when it holds no more: another look was asked for since, or the incident is gone.
+
+    What was gathered before a plan was tried, or before the trouble came back, must not be taken for the answer.
+    """
+    incident = incidents.get(rows, insight.incident)
+    if incident is None or insights.asked_at(rows, incident.id) != insight.asked_at:
+        return None
+    insights.keep(rows, insight)
+    return incident
 
 
 def _latest_states(kept: Sequence[Evidence]) -> tuple[Evidence, ...]:
