@@ -301,6 +301,21 @@ async def test_confidence_is_published_as_it_was_right_so_far(set_scene: Set) ->
         assert [one.published for one in await predictions(scene, "INC-4")] == [0.98]
 
 
+async def test_however_often_it_was_right_what_a_person_stopped_is_asked_about(set_scene: Set) -> None:
+    async with set_scene() as scene:
+        for number in range(1, 16):
+            scene.clock.jump(7200)
+            scene.world.kill("api")
+            await scene.deliver(alert(at=scene.clock, stopped_by_person="true"))
+            await scene.run()
+            [attempt] = await scene.attempts(f"INC-{number}")
+            assert (attempt.decision.permission, attempt.decision.rule) == (Permission.ASK, "confidence")
+            await answer(scene, Answer.APPROVED, (await scene.asked(f"INC-{number}"))[0].id)
+            await scene.run()
+            assert (await scene.incident(f"INC-{number}")).closed
+        assert (await predictions(scene, "INC-15"))[0].published > 0.5
+
+
 def test_nothing_learnt_is_told_as_nothing(set_scene: Set) -> None:
     assert Settings().learning.earned_trust
     assert Lessons() == Lessons(confidence=(), runbooks=(), actions=())

@@ -162,7 +162,7 @@ class _Chain:
         if self._choice is not None and self._choice.plan is not None:
             situation = self._weighed(situation, self._choice.plan)
         if self._diagnosis is not None:
-            situation = situation.with_(confidence=self._diagnosis.confidence)
+            situation = situation.with_(confidence=self._diagnosis.confidence_to_act)
         return situation if target is None else self._limited(situation, target)
 
     def _weighed(self, situation: Situation, plan: Plan) -> Situation:

@@ -96,7 +96,7 @@ def situation(  # noqa: PLR0913 — a situation is made of these
         managed_says=managed_says,
         risk=risk,
         blast=blast,
-        confidence=diagnosis.confidence,
+        confidence=diagnosis.confidence_to_act,
         limits=limits,
         ordered=bool(incident.ordered_json),
         approved=approved_at is not None,

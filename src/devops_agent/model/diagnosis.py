@@ -4,6 +4,8 @@ from devops_agent.model.alert import Severity
 from devops_agent.model.fact import Fact
 from devops_agent.model.incident import Category, Complexity
 
+_EVEN = 0.5
+
 
 class Hypothesis(Fact, kw_only=True):
     """One possible cause."""
@@ -48,6 +50,12 @@ class Diagnosis(Fact, kw_only=True):
     def confidence(self) -> float:
         """How sure we are of it, 0 to 1."""
         return self.hypotheses[0].confidence if self.hypotheses else 0.0
+
+    @property
+    def confidence_to_act(self) -> float:
+        """The same, but what the rules call unlikely is not made likely by a record of guesses that came true."""
+        stated = self.hypotheses[0].stated if self.hypotheses else None
+        return self.confidence if stated is None or stated >= _EVEN else min(stated, self.confidence)
 
     @property
     def says(self) -> str:
