@@ -14,9 +14,11 @@ from devops_agent.cli import recording
 from devops_agent.cli.call import Trouble
 from devops_agent.engine import judge
 from devops_agent.model.evidence import Evidence
+from devops_agent.model.fact import to_json
+from devops_agent.model.judgement import Judgement
 from devops_agent.store.rows import Rows
 from tests.cli.calling import Caller
-from tests.engine.situations import CALM
+from tests.engine.situations import CALM, strike
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 BEGAN = NOW - timedelta(hours=2)
@@ -126,6 +128,9 @@ def test_nothing_kept_and_no_such_incident_are_said(site: Caller) -> None:
         ([body(), '{"alert": {}}'], "cannot read line 2: Object missing required field"),
         ([body(), '"text"'], "cannot read line 2: "),
         (["[]"], "cannot"),
+        (["[" * 100_000], "cannot read it: the file is no JSON"),
+        ([body(), "[" * 100_000], "cannot read it: line 2 is no JSON"),
+        ([body(), f'{{"judgement": {"[" * 800}{"]" * 800}}}'], "cannot read"),
     ],
 )
 def test_a_file_that_is_none_is_told_with_the_line_and_what_to_write(
@@ -133,6 +138,17 @@ def test_a_file_that_is_none_is_told_with_the_line_and_what_to_write(
 ) -> None:
     error = fresh.refuses("replay", file(fresh, *lines), code=2)
     assert says in error
+
+
+def test_a_decision_with_times_beyond_all_calendars_is_told_as_one_that_cannot_be_made_again(fresh: Caller) -> None:
+    limits = CALM.limits.with_(cooldown=timedelta(days=999_999_999))
+    situation = CALM.with_(limits=limits, trials=(strike(5),))
+    kept = Judgement(
+        incident="INC-1", at=NOW, step="decide", inputs_json=to_json(situation),
+        result_json=to_json(judge.DECIDE.decide(CALM)), version="1",
+    )  # fmt: skip
+    said = fresh.call("replay", file(fresh, recording.written(kept)), code=1).stdout
+    assert "cannot be made again" in said
 
 
 def test_a_file_that_is_not_there_is_told(fresh: Caller) -> None:

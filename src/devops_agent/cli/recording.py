@@ -77,7 +77,7 @@ def read(content: bytes) -> Recording:
                     alerts += _told(msgspec.convert(inner, Alert))
                 case _:
                     alerts.append(_posted(tree))
-        except (msgspec.MsgspecError, TypeError) as error:
+        except (msgspec.MsgspecError, TypeError, RecursionError) as error:
             raise Trouble(f"cannot read {where}: {error}; write {FORMS}", Exit.USAGE) from error
         except Trouble as trouble:
             raise Trouble(f"cannot read {where}: {trouble}", Exit.USAGE) from trouble
@@ -117,7 +117,7 @@ def _entries(content: bytes) -> Iterator[tuple[str, Any]]:
     """Yield (where, JSON value) for everything in a file."""
     try:
         tree = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         yield from _lines(content, error)
         return
     bodies = isinstance(tree, list) and any(isinstance(one, dict) and "labels" not in one for one in tree)
@@ -127,12 +127,12 @@ def _entries(content: bytes) -> Iterator[tuple[str, Any]]:
         yield "the file", tree
 
 
-def _lines(content: bytes, whole: ValueError) -> Iterator[tuple[str, Any]]:
+def _lines(content: bytes, whole: Exception) -> Iterator[tuple[str, Any]]:
     lines = [(number, line) for number, line in enumerate(content.splitlines(), start=1) if line.strip()]
     for number, line in lines:
         try:
             yield f"line {number}", json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             says = f"the file is no JSON ({whole})" if len(lines) == 1 else f"line {number} is no JSON ({error})"
             raise Trouble(f"cannot read it: {says}; write {FORMS}", Exit.USAGE) from error
 

@@ -83,7 +83,7 @@ def replay(judgements: Iterable[Judgement], *, policy: Policy) -> Replayed:
             before = from_json(judgement.result_json, judge.QUESTIONS[judgement.step].result)
             again = from_json(judge.again(judgement), type(before))
             anew = chain.decide(judgement)
-        except (msgspec.MsgspecError, LookupError) as error:
+        except (msgspec.MsgspecError, LookupError, ArithmeticError) as error:  # the last: times beyond all calendars
             told.unreadable.append(_unreadable(judgement, error))
             continue
         if again == before:
