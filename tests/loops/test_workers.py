@@ -13,7 +13,7 @@ import pytest
 
 from devops_agent.kit.testing import START
 from devops_agent.loops.workers import Workers
-from devops_agent.store import Store, open_store, runs
+from devops_agent.store import Store, heartbeats, open_store, runs
 
 QUEUE = "heavy"
 
@@ -25,9 +25,13 @@ class Started:
     pid: int
     returncode: int | None = None
     terminated: bool = False
+    killed: bool = False
 
     def terminate(self) -> None:
         self.terminated = True
+
+    def kill(self) -> None:
+        self.killed = True
 
 
 @dataclass
@@ -120,3 +124,31 @@ async def test_it_is_asked_to_end_with_the_agent(tmp_path: Path) -> None:
         await workers.tick(START)
         workers.stop()
         assert here.processes[0].terminated
+
+
+async def beat(here: Machine, pid: int, at: datetime) -> None:
+    sign = heartbeats.Heartbeat(role="worker", pid=pid, version="1", started_at=START, at=at)
+    await here.store.write(lambda rows: heartbeats.beat(rows, sign))
+
+
+async def test_one_that_gives_no_sign_of_life_is_ended(tmp_path: Path) -> None:
+    async with machine(tmp_path) as here:
+        workers = here.workers()
+        await here.enqueue()
+        await beat(here, 99, START - timedelta(hours=1))
+        await workers.tick(START)
+        await workers.tick(START + timedelta(seconds=100))
+        assert not here.processes[0].killed
+        await workers.tick(START + timedelta(seconds=120))
+        assert here.processes[0].killed
+
+
+async def test_one_that_works_for_long_is_left_alone(tmp_path: Path) -> None:
+    async with machine(tmp_path) as here:
+        workers = here.workers()
+        await here.enqueue()
+        for minute in range(30):
+            now = START + timedelta(minutes=minute)
+            await beat(here, 100, now)
+            await workers.tick(now)
+        assert not here.processes[0].killed

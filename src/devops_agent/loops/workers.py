@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from devops_agent.durable.retry import backoff
-from devops_agent.store import runs
+from devops_agent.store import heartbeats, runs
 from devops_agent.store.rows import from_us
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from devops_agent.store.rows import Rows
 
 log = logging.getLogger("devops_agent.workers")
+
+_SILENT = timedelta(minutes=2)
+"""After so long without a sign of life a process is ended: it hangs, and would keep all later work from being done."""
 
 
 class Workers:
@@ -39,22 +42,31 @@ class Workers:
         self._process: asyncio.subprocess.Process | None = None
         self._failures = 0
         self._not_before: datetime | None = None
+        self._started_at: datetime | None = None
 
     async def tick(self, now: datetime) -> None:
         """Start the process when there is work and none runs; give back what a dead one held."""
         if self._process is not None:
             if self._process.returncode is None:
+                await self._watch(self._process, now)
                 return
             await self._bury(self._process.returncode, now)
         if (self._not_before is not None and now < self._not_before) or not await self._is_due(now):
             return
-        self._process = await self._start()
+        self._process, self._started_at = await self._start(), now
         log.info("worker started", extra={"pid": self._process.pid, "queues": ",".join(self._queues)})
 
     def stop(self) -> None:
         """Ask the process to end; what it has under way is done again by the next."""
         if self._process is not None and self._process.returncode is None:
             self._process.terminate()
+
+    async def _watch(self, process: asyncio.subprocess.Process, now: datetime) -> None:
+        beat = (await self._store.read(heartbeats.all_)).get("worker")
+        beaten = beat.at if beat is not None and beat.pid == process.pid else now - _SILENT
+        if now - max(beaten, self._started_at or now) >= _SILENT:
+            log.error("worker hangs and is ended", extra={"pid": process.pid, "silent_for": str(_SILENT)})
+            process.kill()
 
     async def _bury(self, code: int, now: datetime) -> None:
         self._process = None
