@@ -117,7 +117,8 @@ def lock_holder(folder: Path) -> str:
 
 def _config(loaded: Loaded) -> Finding:
     settings = loaded.settings
-    counts = f"{len(settings.targets)} targets, {len(loaded.runbooks)} runbooks"
+    count = len(settings.targets)
+    counts = f"{count} target{'s' * (count != 1)}, {len(loaded.runbooks)} runbooks"
     if not settings.source:
         return _warn("config", f"no agent.yaml was found, the defaults hold: {counts}", "write one: devops-agent init")
     return _ok("config", f"{settings.source}: {counts}")

@@ -31,7 +31,7 @@ async def tokens(store: Store, settings: Settings, *, now: datetime) -> None:
         _, secret = await store.write(lambda rows: kept.create(rows, OWNER, scope="admin", now=now))
         file = Path(settings.state_dir) / FILE
         write_secret(file, secret)
-        log.info("made the first token", extra={"name_": OWNER, "file": str(file)})
+        log.info("made the owner's token, the first", extra={"file": str(file)})
     if settings.web.alert_token_file:
         secret = read_secret(settings.web.alert_token_file)
         known = await store.read(lambda rows: kept.find(rows, secret, now=now))

@@ -35,7 +35,7 @@ class TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line; line breaks in fields are shown, not printed, so that nobody can forge a line."""
         at = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S.%f")[:-3]
-        fields = " ".join(f"{name}={_plain(value)}" for name, value in _fields(record).items())
+        fields = " ".join(f"{name}={_plain(value)}" for name, value in _fields(record).items() if value != "")
         line = f"{at} {self._role:<6} {record.levelname:<7} {_one_line(record.getMessage())}"
         if fields:
             line += f"  {fields}"

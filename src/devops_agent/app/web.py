@@ -128,7 +128,8 @@ async def run_web(
         gc.freeze()  # else every full collection walks all of FastAPI: 20 to 40 ms in which nothing is acknowledged
         accepting = listener or _listen(settings.web.listen)
         serving = asyncio.create_task(serve(app, accepting))
-        log.info("web started", extra={"version": __version__, "address": accepting.getsockname()})
+        host, port, *_ = accepting.getsockname()
+        log.info("web started", extra={"version": __version__, "address": f"{host}:{port}"})
         ends = [asyncio.create_task(event.wait()) for event in (stop, rebuild)]
         await asyncio.wait([serving, *ends], return_when=asyncio.FIRST_COMPLETED)
         serving.cancel()

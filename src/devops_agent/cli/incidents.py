@@ -211,8 +211,10 @@ def _timeline(incident: Incident, timeline: list[Event]) -> None:
 
 def _causes(incident: Incident, diagnosis: Diagnosis | None, insight: Insight | None) -> None:
     ranked = list(diagnosis.hypotheses) if diagnosis is not None else []
-    known = {cause.says for cause in ranked}
-    ranked += [cause for cause in (insight.hypotheses if insight is not None else ()) if cause.says not in known]
+    known = {(cause.kind, cause.component or incident.target) for cause in ranked}
+    looked = insight.hypotheses if insight is not None else ()
+    ranked += [cause for cause in looked if (cause.kind, cause.component or incident.target) not in known]
+    ranked.sort(key=lambda cause: -cause.confidence)
     rows = [
         (f"{cause.confidence:.0%}".rjust(4), cause.kind, cause.component or incident.target, cause.says,
          " ".join(cause.evidence))
@@ -233,16 +235,8 @@ def _causes(incident: Incident, diagnosis: Diagnosis | None, insight: Insight | 
 
 
 def _evidence(pieces: list[Evidence]) -> None:
-    rows = [(one.id, one.source, one.name, _reading(one), one.says or one.query) for one in pieces]
+    rows = [(one.id, one.source, one.name, one.shown, one.says or one.query) for one in pieces]
     say.table((), rows, indent=2)
-
-
-def _reading(piece: Evidence) -> str:
-    if piece.value is None:
-        return "–"
-    if isinstance(piece.value, bool):
-        return "yes" if piece.value else "no"
-    return f"{piece.value} {piece.unit}".rstrip()
 
 
 def _plan(attempt: Attempt) -> None:

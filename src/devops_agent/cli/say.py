@@ -126,6 +126,11 @@ def span(duration: timedelta) -> str:
     return " ".join(parts[:2])
 
 
+def several(count: int, what: str) -> str:
+    """Write a number of things: `1 target`, `2 targets`."""
+    return f"{count} {what}{'s' * (count != 1)}"
+
+
 def since_opening(moment: datetime, *, opened: datetime) -> str:
     """Return a moment of a timeline as seconds from its beginning."""
     seconds = (moment - opened).total_seconds()

@@ -68,7 +68,7 @@ def check_config(call: Call) -> None:
     except ConfigError as error:
         if not call.as_json:
             count = len(error.problems)
-            raise Trouble(f"{error}\n{count} problem{'s' * (count != 1)}", Exit.CONFIG) from error
+            raise Trouble(f"{error}\n{say.several(count, 'problem')}", Exit.CONFIG) from error
         say.document(
             {"ok": False, "file": str(call.file() or ""), "problems": [_problem(one) for one in error.problems]}
         )
@@ -81,8 +81,8 @@ def check_config(call: Call) -> None:
         return
     say.line(f"{settings.source or 'the defaults (there is no agent.yaml)'}: in order")
     say.line(
-        f"{len(settings.targets)} targets written down, {len(acts)} of them may be acted on;"
-        f" {len(loaded.runbooks)} runbooks"
+        f"{say.several(len(settings.targets), 'target')} written down, {len(acts)} of them may be acted on;"
+        f" {say.several(len(loaded.runbooks), 'runbook')}"
     )
 
 

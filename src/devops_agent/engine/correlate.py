@@ -179,9 +179,10 @@ def _kind(cause: Cause, lead: Alert) -> str:
 
 def _reopen(rows: Rows, incident: Incident, cause: Cause, lead: Alert, *, now: datetime) -> Incident:
     moved = lifecycle.move(
-        rows, incident, Status.OPEN, reason=f"{lead.name} came back: {lead.summary}", now=now, actor=lead.source
+        rows, incident, Status.OPEN, reason=f"opened again by {lead.name}: {lead.summary}", now=now, actor=lead.source
     )
-    incidents.describe(rows, incident.id, kind=_kind(cause, lead), severity=lead.severity)
+    title = lead.summary or None
+    incidents.describe(rows, incident.id, kind=_kind(cause, lead), severity=lead.severity, title=title)
     learning.relapse(rows, incident.id)
     return moved
 

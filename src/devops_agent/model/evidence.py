@@ -4,6 +4,9 @@ from datetime import datetime, timedelta
 
 from devops_agent.model.fact import Fact
 
+_WHOLE_FROM = 1000.0
+"""From here on a figure's fraction tells nobody anything."""
+
 
 class Evidence(Fact, kw_only=True):
     """Something seen, that claims can cite by id."""
@@ -37,6 +40,18 @@ class Evidence(Fact, kw_only=True):
     def age(self) -> timedelta:
         """How old the data was when it was looked at."""
         return self.at - (self.as_of or self.at)
+
+    @property
+    def shown(self) -> str:
+        """Its value and unit as people read them."""
+        if self.value is None:
+            return "–"
+        if isinstance(self.value, bool):
+            return "yes" if self.value else "no"
+        if isinstance(self.value, float):
+            whole = abs(self.value) >= _WHOLE_FROM
+            return f"{self.value:{'.0f' if whole else '.4g'}} {self.unit}".rstrip()
+        return f"{self.value} {self.unit}".rstrip()
 
 
 class State(Fact, kw_only=True):

@@ -23,6 +23,8 @@ _PATTERNS, _TRACES, _SLOW = 8, 5, 3
 """Of each sort at most so many pieces of evidence for one component."""
 _TEXT = 300
 _FORESEEN = 48 * 3600.0  # seconds
+_NEVER_FULL = ("error_percent", "availability_percent", "cpu_percent")
+"""Shares of what happens, not of a room: they do not run full."""
 
 
 def exhibits(heard: Heard, *, sighting: Sighting | None, windows: Windows, now: datetime) -> list[Evidence]:
@@ -98,7 +100,7 @@ def _of_one(component: str, series: Series, figures: Figures, *, windows: Window
 
 def _hours_until_full(series: Series) -> float | None:
     """Return when a share that rises steadily gets to 100 %; None when it does not, or not within two days."""
-    if not series.name.endswith("_percent"):
+    if not series.name.endswith("_percent") or series.name in _NEVER_FULL:
         return None
     line = trend(series)
     if line is None or not line.steady or line.slope <= 0:

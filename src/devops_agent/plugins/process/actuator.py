@@ -206,12 +206,12 @@ class ProcessActuator:
         return Result(ok=True, says=f"sent SIG{word} to process {target.name}, pid {main.pid}")
 
     async def _logs(self, step: Step, target: Target, chosen: Options, key: str) -> Result:
-        if not chosen.log:
-            raise PluginError(
-                f"no log to read: say `log: FILE` below `process` of target {target.name}", retryable=False
-            )
-        lines = tail(chosen.log, int(str(step.args.get("lines", 100))), most=200_000)
-        return Result(ok=True, says=f"read {len(lines)} lines of {chosen.log}", changed=False, data={"lines": lines})
+        path = chosen.log_file or chosen.log
+        if not path:
+            says = f"no log to read: say `log: FILE` or `log_file: FILE` below `process` of target {target.name}"
+            raise PluginError(says, retryable=False)
+        lines = tail(path, int(str(step.args.get("lines", 100))), most=200_000)
+        return Result(ok=True, says=f"read {len(lines)} lines of {path}", changed=False, data={"lines": lines})
 
     def _living(self, target: Target, chosen: Options) -> Process | None:
         self._children.reap()

@@ -101,8 +101,8 @@ class PrometheusMetrics:
         return [one for one in await asyncio.gather(*map(read, READINGS)) if one is not None]
 
     async def discover(self, target: Target, *, begin: datetime, end: datetime, limit: int = 50) -> list[str]:
-        """Return selectors of the series that carry the target's labels."""
-        selectors = [f"{{{matchers}}}" for _, matchers in await self._selections(target)]
+        """Return selectors of the series that carry the target's labels; how they were scraped says nothing of it."""
+        selectors = [f'{{{matchers},__name__!~"scrape_.+"}}' for _, matchers in await self._selections(target)]
         if not selectors:
             return []
         found = await self._client.series(selectors, begin=begin, end=end, limit=limit)
