@@ -68,6 +68,7 @@ class Running:
     clock: Moving
     client: aiohttp.ClientSession
     task: asyncio.Task[None]
+    listening: socket.socket
     settings: list[Settings] = field(default_factory=lambda: [SETTINGS])
 
     async def ask(
@@ -168,7 +169,10 @@ async def running(folder: Path, *, settings: Settings = SETTINGS, max_pending: i
         task = asyncio.create_task(serve(app, listening))
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as client:
             try:
-                yield Running(url=url, app=app, store=store, clock=clock, client=client, task=task, settings=held)
+                yield Running(
+                    url=url, app=app, store=store, clock=clock, client=client, task=task, listening=listening,
+                    settings=held,
+                )  # fmt: skip
             finally:
                 await client.close()
                 task.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -94,3 +95,8 @@ async def test_an_answer_that_goes_on_is_not_cut_off(web: Running, monkeypatch: 
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.3):
                 await reader.read()
+
+
+async def test_answers_are_sent_at_once_whoever_opened_the_socket(web: Running) -> None:
+    assert (await web.get("/status")).status == 200
+    assert web.listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), "connections inherit it"
