@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from devops_agent.durable.journal import Again, Run
-from devops_agent.engine import classify, escalate, investigate, judge, learn, lifecycle, plan, remediate, stock, verify
+from devops_agent.engine import (
+    classify,
+    conclude,
+    escalate,
+    investigate,
+    judge,
+    learn,
+    lifecycle,
+    plan,
+    remediate,
+    stock,
+    verify,
+)
 from devops_agent.engine.commands import RUNS
-from devops_agent.engine.receive import OWN_SOURCES, firing_on, release
+from devops_agent.engine.ledger import Ledger, guide
+from devops_agent.engine.receive import firing_on
 from devops_agent.model.action import Proof, Proven, Step
 from devops_agent.model.attempt import Attempt, Outcome
 from devops_agent.model.decision import Answer, Approval, Decision, Permission
@@ -18,14 +31,13 @@ from devops_agent.model.fact import from_json
 from devops_agent.model.incident import Category, Complexity, Incident, Status
 from devops_agent.model.runbook import Plan
 from devops_agent.model.target import Target
-from devops_agent.store import alerts, approvals, attempts, events, incidents, insights
+from devops_agent.store import approvals, attempts, incidents, insights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
     from devops_agent.engine.investigate import Findings
-    from devops_agent.engine.judge import Inputs, Question, Result
     from devops_agent.engine.site import Site
     from devops_agent.model.insight import Insight
     from devops_agent.model.view import View
@@ -72,6 +84,7 @@ class Turn:
         self.site = site
         self.incident = incident
         self.target = None if incident.kind == "self" else target
+        self.ledger = Ledger(site=site, incident=incident)
 
     def later(self, seconds: float) -> datetime:
         """Return the moment so many seconds from now."""
@@ -107,7 +120,7 @@ class Turn:
         settings = self.site.settings().investigation
         if not settings.enabled or self.incident.ordered_json or self.incident.guided:
             return None
-        firing = firing_on(rows, self.incident, directory=self.site.ground().directory)
+        firing = self.ledger.firing(rows)
         sure = classify.sure(self.incident, alerts=firing, view=findings.view, ailing_parents=findings.ailing_parents)
         now = self.site.clock.now()
         return investigate.ask(rows, self.incident, sure=sure, settings=settings, version=self.site.version, now=now)
@@ -122,7 +135,7 @@ class Turn:
             if self.site.clock.now() < findings.wait_until:
                 await self.run.park(until=findings.wait_until, waits_on="a closer look")
             says = "the closer look did not come in time: judged by the quick one"
-            await self.run.record("go on", lambda rows: self._tell_news(rows, "late", says), kind=type(None))
+            await self.run.record("go on", lambda rows: self.ledger.tell_news(rows, "late", says), kind=type(None))
         return insight
 
     def expects_parent(self, diagnosis: Diagnosis, findings: Findings) -> bool:
@@ -149,14 +162,14 @@ class Turn:
             now = self.site.clock.now()
             case = judge.Case(
                 incident=self.incident,
-                alerts=tuple(firing_on(rows, self.incident, directory=self.site.ground().directory)),
+                alerts=tuple(self.ledger.firing(rows)),
                 view=findings.view,
                 ailing_parents=findings.ailing_parents,
                 history=classify.History(healed=healed, many=strikes.count),
                 insight=insight,
                 calibration=learn.calibration(rows, self.site.settings().learning, now=now),
             )
-            found = self._answer(rows, judge.DIAGNOSE, case)
+            found = self.ledger.answer(rows, judge.DIAGNOSE, case)
             learn.predict(
                 rows,
                 self.incident,
@@ -166,8 +179,10 @@ class Turn:
                 agent_version=self.site.version,
                 now=now,
             )
-            self._tell_news(rows, "diagnosis", f"{found.kind}: {found.says} ({found.confidence:.0%} sure)", found=found)
-            if self._current(rows):
+            self.ledger.tell_news(
+                rows, "diagnosis", f"{found.kind}: {found.says} ({found.confidence:.0%} sure)", found=found
+            )
+            if self.ledger.current(rows):
                 incidents.describe(rows, self.incident.id, severity=found.severity)
             return found
 
@@ -177,22 +192,22 @@ class Turn:
         """The target is well: close what only we had said; what others say is waited for, then told to a person."""
 
         def stand_down(rows: Rows) -> str:
-            incident = self._current(rows)
+            incident = self.ledger.current(rows)
             if incident is None:
                 return "closed"
-            others = self._firing_outside(rows)
+            others = self.ledger.firing_outside(rows)
             now = self.site.clock.now()
             if not others:
                 mine = firing_on(rows, incident, directory=self.site.ground().directory)
                 says = "it recovered by itself" if mine else diagnosis.says
-                self._close(rows, incident, says, now=now)
+                self.ledger.close(rows, incident, says, now=now)
                 return "closed"
             if now - incident.changed_at < self.site.settings().guard.deadline:
                 says = f"{diagnosis.says}; {others} alert(s) from outside still fire, nothing is done"
-                self._tell_news(rows, "well", says)
+                self.ledger.tell_news(rows, "well", says)
                 return "wait"
             reason = f"{incident.target} is well by every check here, but {others} alert(s) from outside still fire"
-            self._escalate(rows, incident, reason, ("check the alert's rule",))
+            self.ledger.hand_over(rows, incident, reason, ("check the alert's rule",))
             return "escalated"
 
         word = await self.run.record("stand down", stand_down, kind=str, tell=("events", RUNS))
@@ -204,7 +219,7 @@ class Turn:
             return _ordered(self.incident, target)
 
         def choose(rows: Rows) -> plan.Choice:
-            incident = self._current(rows) or self.incident
+            incident = self.ledger.current(rows) or self.incident
             firing = firing_on(rows, incident, directory=self.site.ground().directory)
             options = stock.options(
                 rows,
@@ -216,8 +231,10 @@ class Turn:
                 site=self.site,
                 now=self.site.clock.now(),
             )
-            chosen = self._answer(rows, judge.CHOOSE, options)
-            self._tell_news(rows, "plan", chosen.says, steps=[s.name for s in chosen.plan.steps] if chosen.plan else [])
+            chosen = self.ledger.answer(rows, judge.CHOOSE, options)
+            self.ledger.tell_news(
+                rows, "plan", chosen.says, steps=[s.name for s in chosen.plan.steps] if chosen.plan else []
+            )
             return chosen
 
         return await self.run.record("choose", choose, kind=plan.Choice, tell=("events",))
@@ -233,7 +250,7 @@ class Turn:
 
         def decide(rows: Rows) -> str:
             now = self.site.clock.now()
-            incident = self._current(rows)
+            incident = self.ledger.current(rows)
             if incident is None:
                 return ""
             situation = stock.situation(
@@ -247,7 +264,7 @@ class Turn:
                 site=self.site,
                 now=now,
             )
-            decision = self._answer(rows, judge.DECIDE, situation)
+            decision = self.ledger.answer(rows, judge.DECIDE, situation)
             attempt = Attempt(
                 incident=incident.id,
                 target=target.name,
@@ -263,10 +280,10 @@ class Turn:
             )
             kept = attempts.keep(rows, attempt)
             says = f"{decision.permission.value}: {decision.reason}"
-            self._tell_news(rows, "decision", says, attempt=kept.id, rule=decision.rule, digest=chosen.digest)
+            self.ledger.tell_news(rows, "decision", says, attempt=kept.id, rule=decision.rule, digest=chosen.digest)
             if decision.permission is Permission.ALLOW:
                 attempts.start(rows, kept.id, now=now)
-                self._move(rows, Status.REMEDIATING, f"carries out {chosen.runbook}")
+                self.ledger.move(rows, Status.REMEDIATING, f"carries out {chosen.runbook}")
             return kept.id
 
         id_ = await self.run.record(name, decide, kind=str, tell=("events",))
@@ -290,13 +307,13 @@ class Turn:
                 expires_at=now + expiry,
             )
             reason = f"asks for approval {asked.id}: {attempt.decision.reason}"
-            moved = self._move(rows, Status.AWAITING_APPROVAL, reason)
+            moved = self.ledger.move(rows, Status.AWAITING_APPROVAL, reason)
             if moved is None:
                 approvals.withdraw(rows, self.incident.id, now=now)
             else:
                 steps = (f"devops-agent approve {asked.id}", f"devops-agent deny {asked.id}")
                 says = f"{diagnosis.says}. {summary}"
-                self._notify(rows, moved, "approval", says, steps, now=now)
+                self.ledger.notify(rows, moved, "approval", says, steps, now=now)
             return asked.id
 
         id_ = await self.run.record("ask", ask, kind=str, tell=("events",))
@@ -321,13 +338,13 @@ class Turn:
         by = f" by {asked.by}" if asked.by else ""
 
         def refuse(rows: Rows) -> None:
-            incident = self._current(rows)
+            incident = self.ledger.current(rows)
             attempts.end(
                 rows, attempt.id, Outcome.DENIED, says=f"approval {asked.id} {word}{by}", now=self.site.clock.now()
             )
             if incident is not None and asked.answer is not Answer.WITHDRAWN:
                 reason = f"approval {asked.id} was {word}{by}" + (f": {asked.comment}" if asked.comment else "")
-                self._escalate(rows, incident, reason, (*attempt.plan.advice, _guide(incident)))
+                self.ledger.hand_over(rows, incident, reason, (*attempt.plan.advice, guide(incident)))
 
         await self.run.record("refused", refuse, kind=type(None), tell=("events",))
         return Again(self.later(0), "another plan") if asked.answer is Answer.WITHDRAWN else None
@@ -341,14 +358,14 @@ class Turn:
         def hold(rows: Rows) -> None:
             now = self.site.clock.now()
             attempts.end(rows, attempt.id, outcome, says=decision.reason, now=now)
-            incident = self._current(rows)
+            incident = self.ledger.current(rows)
             if incident is None:
                 return
             says = f"{decision.reason}. Would have done on {attempt.target}: {would}"
             if decision.retry_at is None or decision.rule == "breaker":
-                self._escalate(rows, incident, says, (*attempt.plan.advice, _guide(incident)))
+                self.ledger.hand_over(rows, incident, says, (*attempt.plan.advice, guide(incident)))
             else:
-                self._tell_news(rows, "held", says, until=decision.retry_at)
+                self.ledger.tell_news(rows, "held", says, until=decision.retry_at)
             if decision.rule == "storm":
                 escalate.tell_storm(rows, says=decision.reason, settings=self.site.settings(), now=now)
 
@@ -381,8 +398,8 @@ class Turn:
         if ended.outcome is not Outcome.HEALED:
             return ended
         await self.run.record(
-            "verify", lambda rows: bool(self._move(rows, Status.VERIFYING, "watches whether it stays well")), kind=bool,
-            tell=("events",),
+            "verify", lambda rows: bool(self.ledger.move(rows, Status.VERIFYING, "watches whether it stays well")),
+            kind=bool, tell=("events",),
         )  # fmt: skip
         if self.incident.ordered_json:
             return ended
@@ -394,130 +411,27 @@ class Turn:
     async def conclude(self, attempt: Attempt, ended: remediate.Ended) -> Again | None:
         """Record the outcome; resolve, wait for alerts from outside to clear, try the next best, or hand over."""
         if ended.outcome is Outcome.HEALED:
-            healthy = partial(self._healthy, attempt=attempt, ended=ended)
+            healthy = partial(conclude.healthy, ledger=self.ledger, attempt=attempt, ended=ended)
             await self.run.record("healthy", healthy, kind=int, tell=("events",))
         try:
             word = await self.run.record(
-                "conclude", lambda rows: self._conclude(rows, attempt, ended), kind=str, tell=("events", RUNS)
-            )
-        except _StillFiringError as firing:
+                "conclude", lambda rows: conclude.conclude(rows, self.ledger, attempt, ended), kind=str,
+                tell=("events", RUNS),
+            )  # fmt: skip
+        except conclude.StillFiringError as firing:
             await self.run.park(until=firing.until, waits_on=str(firing))
         return Again(self.later(0), "the next best plan") if word == "again" else None
-
-    def _healthy(self, rows: Rows, *, attempt: Attempt, ended: remediate.Ended) -> int:
-        """The plan is over and has healed, unless alerts from outside say otherwise until the deadline."""
-        attempts.end(rows, attempt.id, Outcome.HEALED, says=ended.says, now=self.site.clock.now())
-        return self._tell(rows, "healthy", ended.says, attempt=attempt.id)
-
-    def _conclude(self, rows: Rows, attempt: Attempt, ended: remediate.Ended) -> str:
-        now = self.site.clock.now()
-        outcome, says = ended.outcome, ended.says
-        incident = self._current(rows)
-        if incident is not None and outcome is Outcome.HEALED and not self.incident.ordered_json:
-            outcome, says = self._judge(rows, attempt, says, now=now)
-        learn.record(rows, incident or self.incident, attempt, outcome, says=says, now=now)
-        if incident is None:
-            return "closed"
-        if outcome is Outcome.HEALED:
-            ordered = bool(incident.ordered_json)
-            closing = f"done as ordered: {says}" if ordered else f"healed by {attempt.plan.runbook}: {says}"
-            self._close(rows, incident, closing, now=now)
-            self._notify(rows, incident, "acted" if ordered else "healed", closing, now=now)
-            return "healed"
-        if outcome is Outcome.UNCLEAR or incident.ordered_json:
-            self._escalate(rows, incident, says, (*attempt.plan.advice, _guide(incident)))
-            return "escalated"
-        self._move(rows, Status.INVESTIGATING, f"{attempt.plan.runbook} did not heal it: {says}")
-        return "again"
-
-    def _judge(self, rows: Rows, attempt: Attempt, says: str, *, now: datetime) -> tuple[Outcome, str]:
-        """Hear what alerts say of a plan that has measurably healed."""
-        healthy = attempts.get(rows, attempt.id)
-        healed_at = (healthy and healthy.ended_at) or now
-        firing = firing_on(rows, self.incident, directory=self.site.ground().directory)
-        relapses = [one for one in firing if one.source in OWN_SOURCES and one.starts_at > healed_at]
-        if relapses:
-            return Outcome.FAILED, f"{says}; but then again: {relapses[0].summary}"
-        outside = sum(one.source not in OWN_SOURCES for one in firing)
-        deadline = attempt.decided_at + self.site.settings().guard.deadline
-        if outside and now < deadline:
-            raise _StillFiringError(outside, until=deadline)
-        if outside:
-            return Outcome.FAILED, f"{says}; but {outside} alert(s) still fire: done but still firing"
-        return Outcome.HEALED, says
 
     async def escalate(self, reason: str, next_steps: Sequence[str]) -> Again | None:
         """Hand over to a person."""
 
         def climb(rows: Rows) -> None:
-            incident = self._current(rows)
+            incident = self.ledger.current(rows)
             if incident is not None:
-                self._escalate(rows, incident, reason, next_steps)
+                self.ledger.hand_over(rows, incident, reason, next_steps)
 
         await self.run.record("escalate", climb, kind=type(None), tell=("events",))
         return None
-
-    def _escalate(self, rows: Rows, incident: Incident, reason: str, next_steps: Sequence[str]) -> None:
-        escalate.climb(
-            rows,
-            incident,
-            reason=reason,
-            next_steps=next_steps,
-            settings=self.site.settings(),
-            now=self.site.clock.now(),
-        )
-
-    def _notify(
-        self, rows: Rows, incident: Incident, kind: str, says: str, next_steps: Sequence[str] = (), *, now: datetime
-    ) -> None:
-        settings = self.site.settings()
-        escalate.tell(rows, incident, kind=kind, says=says, next_steps=next_steps, settings=settings, now=now)
-
-    def _close(self, rows: Rows, incident: Incident, reason: str, *, now: datetime) -> None:
-        """Resolve; what our own watching had raised is over with it, and what waited for it goes on."""
-        alerts.resolve_own(rows, incident.id, ours=OWN_SOURCES, now=now)
-        learn.close(rows, incident, now=now)
-        approvals.withdraw(rows, incident.id, now=now)
-        lifecycle.move(rows, incident, Status.RESOLVED, reason=reason, now=now)
-        release(rows, incident, ground=self.site.ground(), now=now)
-
-    def _answer(self, rows: Rows, question: Question[Inputs, Result], inputs: Inputs) -> Result:
-        """Decide, and keep what the decision was made from."""
-        now, version = self.site.clock.now(), self.site.version
-        return judge.judge(rows, question, inputs, incident=self.incident.id, now=now, version=version)
-
-    def _current(self, rows: Rows) -> Incident | None:
-        """Return the incident as it is now, None when somebody closed it in between."""
-        incident = incidents.get(rows, self.incident.id)
-        return None if incident is None or incident.closed else incident
-
-    def _move(self, rows: Rows, to: Status, reason: str) -> Incident | None:
-        incident = self._current(rows)
-        return (
-            None if incident is None else lifecycle.move(rows, incident, to, reason=reason, now=self.site.clock.now())
-        )
-
-    def _firing_outside(self, rows: Rows) -> int:
-        firing = firing_on(rows, self.incident, directory=self.site.ground().directory)
-        return sum(alert.source not in OWN_SOURCES for alert in firing)
-
-    def _tell(self, rows: Rows, kind: str, says: str, **data: Any) -> int:  # noqa: ANN401 — as events take it
-        return events.add(
-            rows, kind, says, at=self.site.clock.now(), incident=self.incident.id, target=self.incident.target, **data
-        )
-
-    def _tell_news(self, rows: Rows, kind: str, says: str, **data: Any) -> None:  # noqa: ANN401 — as events take it
-        """Tell it unless it was what was told last of this kind: rounds that only wait leave no trail of repeats."""
-        if self._current(rows) and events.last_said(rows, self.incident.id, kind) != says:
-            self._tell(rows, kind, says, **data)
-
-
-class _StillFiringError(Exception):
-    """Measurably healed, but alerts from outside have not cleared yet; nothing was written."""
-
-    def __init__(self, alerts_: int, *, until: datetime) -> None:
-        super().__init__(f"{alerts_} alert(s) from outside to clear")
-        self.until = until
 
 
 def _granted(rows: Rows, attempt: Attempt, *, now: datetime) -> str:
@@ -553,7 +467,3 @@ def _whole_proof(target: Target, attempt: Attempt, diagnosis: Diagnosis, *, with
         within=min(within, max((step.proof.within for step in attempt.plan.steps), default=within)),
         settle=timedelta(seconds=attempt.plan.settle),
     )
-
-
-def _guide(incident: Incident) -> str:
-    return f"devops-agent guide {incident.id} RUNBOOK, or mend it and devops-agent resolve {incident.id}"
