@@ -23,6 +23,8 @@ class EmbeddingServer:
 
     url: str = ""
     status: int = 200
+    gives: str = ""
+    """What it answers with instead."""
     asked: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
 
@@ -39,7 +41,7 @@ class EmbeddingServer:
         answer: dict[str, Any] = {"object": "list", "model": asked["model"], "data": data, "usage": {}}
         if self.status != 200:
             answer = {"error": {"message": "no", "type": "x"}}
-        body = json.dumps(answer).encode()
+        body = (self.gives or json.dumps(answer)).encode()
         head_ = f"HTTP/1.1 {self.status} X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
         writer.write(f"{head_}\r\nConnection: close\r\n\r\n".encode() + body)
         await writer.drain()
@@ -107,3 +109,43 @@ async def test_a_server_that_is_away_may_come_back() -> None:
 def test_an_embedding_that_there_is_not_is_refused_with_those_that_there_are(kind: str) -> None:
     with pytest.raises(PluginError, match="known: local, hashing, openai:MODEL"):
         build_embedder(kind)
+
+
+@pytest.mark.parametrize(
+    "gives",
+    [
+        *(
+            f'{{"data":[{{"index":0,"embedding":{vector}}}]}}'
+            for vector in ("[NaN,1.0]", "[1e999,1.0]", "[]", "[null]")
+        ),
+        '{"data":[]}',
+        '{"data":[{"index":0,"embedding":"text"}]}',
+        "[]",
+        "no JSON",
+    ],
+)
+async def test_what_is_no_vector_is_refused_and_never_kept(server: EmbeddingServer, gives: str) -> None:
+    server.gives = gives
+    embedder = build_embedder("openai:small", base_url=server.url, key=KEY)
+    with pytest.raises(PluginError, match="cannot embed with openai:small"):
+        await vector_of(embedder, "text")
+
+
+async def test_a_key_that_the_server_repeats_is_not_told(server: EmbeddingServer) -> None:
+    server.status, server.gives = 401, json.dumps({"error": {"message": f"{KEY} is refused", "type": "x"}})
+    embedder = build_embedder("openai:small", base_url=server.url, key=KEY)
+    with pytest.raises(PluginError) as told:
+        await vector_of(embedder, "text")
+    assert KEY not in str(told.value)
+
+
+async def test_where_texts_go_is_not_read_from_the_environment(
+    server: EmbeddingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OPENAI_API_BASE", "OPENAI_BASE_URL"):
+        monkeypatch.setenv(name, server.url)
+    monkeypatch.setattr("devops_agent.workers.embedding._HOME", "http://127.0.0.1:9/v1")
+    embedder = build_embedder("openai:small", key=KEY)
+    with pytest.raises(PluginError):
+        await vector_of(embedder, "text")
+    assert server.asked == []

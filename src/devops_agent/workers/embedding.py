@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 _TEXT = 4_000
 """Characters of a text that an API is sent."""
 _TIMEOUT = 20.0
+_HOME = "https://api.openai.com/v1"
+"""Said here, for LangChain would look into the environment first."""
+_SHORT = 300
 KINDS = ("local", "hashing", "openai:MODEL")
 
 
@@ -44,10 +47,11 @@ class ApiEmbedder:
             message = "cannot embed at an API: install it with `pip install 'devops-ai-agent[ai]'`"
             raise PluginError(message, retryable=False) from error
         self.name = f"openai:{model}"
+        self._key = key
         self._client = OpenAIEmbeddings(
             model=model,
             api_key=key or "none",  # type: ignore[arg-type]  # pydantic makes a secret of it; a server of one's own may need none
-            base_url=base_url or None,
+            base_url=base_url or _HOME,
             timeout=_TIMEOUT,
             max_retries=1,
             # Counting tokens would fetch a vocabulary from elsewhere, and other servers know no lists of tokens.
@@ -68,7 +72,15 @@ class ApiEmbedder:
             return self._client.embed_documents(masked)
         except openai.OpenAIError as error:
             passing = not isinstance(error, openai.AuthenticationError | openai.BadRequestError | openai.NotFoundError)
-            raise PluginError(f"cannot embed with {self.name}: {error}", retryable=passing) from error
+            raise self._trouble(error, retryable=passing) from error
+        except (TypeError, ValueError, LookupError, AttributeError) as error:
+            raise self._trouble(error, retryable=False) from error  # what a server answers may break any of it
+
+    def _trouble(self, error: Exception, *, retryable: bool) -> PluginError:
+        """Return what failed; a server may repeat the key that it refuses."""
+        text = " ".join(str(error).split())
+        text = text.replace(self._key, "•••") if self._key else text
+        return PluginError(f"cannot embed with {self.name}: {text[:_SHORT]}", retryable=retryable)
 
 
 def build_embedder(kind: str, *, base_url: str = "", key: str = "") -> Embedder:
@@ -96,10 +108,13 @@ async def vector_of(embedder: Embedder, text: str) -> tuple[float, ...]:
     """Return the vector of one text, of length 1, without holding up what else goes on here.
 
     Raises:
-        PluginError: see Embedder.
+        PluginError: see Embedder; or what comes is no vector, and would spoil the search among all that are kept.
 
     """
-    (vector,) = await asyncio.to_thread(embedder.embed, [text])
-    values = [float(value) for value in vector]
-    length = math.sqrt(sum(value * value for value in values))
+    vectors = await asyncio.to_thread(embedder.embed, [text])
+    told: list[object] = list(vectors[0]) if len(vectors) == 1 else []
+    values = [float(value) for value in told if isinstance(value, int | float)]
+    length = math.hypot(*values)
+    if not values or len(values) < len(told) or not math.isfinite(length):
+        raise PluginError(f"cannot embed with {embedder.name}: what it answers is no vector", retryable=False)
     return tuple(value / length for value in values) if length else tuple(values)
