@@ -60,6 +60,10 @@ def test_what_is_no_number_is_a_gap() -> None:
     assert points_of(series("x", 1.0, math.nan, math.inf, 4.0)) == {0.0: 1.0, 150.0: 4.0}
 
 
+def test_what_no_sum_can_hold_is_a_gap_too() -> None:
+    assert points_of(series("cpu", 1.0, 1.7e308, -1.7e308, 2.0)) == {0.0: 1.0, 150.0: 2.0}
+
+
 def test_moments_are_counted_by_whole_steps() -> None:
     made = counted("log_errors", [0, 5, 61, 130, 179, 181, -3], begin=0, end=180)
     assert made.times == (0, 60, 120)

@@ -57,6 +57,7 @@ class Measure(StrEnum):
     REQUESTS = "requests"
 
 
+_LARGEST = 1e100
 _LABEL_VALUE = re.compile(r"\"(?:[^\"\\]|\\.)*+(?:\"|\Z)", re.DOTALL)
 _FOREIGN = ("node", "host", "client")
 """Words of figures about the machine, which others share, or about those that are called."""
@@ -96,8 +97,9 @@ def of_measure(component: Component, measure: Measure) -> list[Series]:
 
 
 def points_of(series: Series) -> Points:
-    """Return a series' values by time, without those that are no numbers."""
-    return {time: value for time, value in zip(series.times, series.values, strict=True) if isfinite(value)}
+    """Return a series' values by time, without those that are no numbers, or so large that no sum of them is one."""
+    pairs = zip(series.times, series.values, strict=True)
+    return {time: value for time, value in pairs if isfinite(value) and abs(value) < _LARGEST}
 
 
 def counted(name: str, moments: Iterable[float], *, begin: float, end: float, step: float = 60.0) -> Series:

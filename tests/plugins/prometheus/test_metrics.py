@@ -107,7 +107,7 @@ async def test_warnings_are_kept(fake: FakePrometheus, metrics: PrometheusMetric
 
 
 async def test_what_is_no_number_is_a_gap(fake: FakePrometheus, metrics: PrometheusMetrics) -> None:
-    values = [[1, "1"], [2, "NaN"], [3, "+Inf"], [4, "-Inf"], [5.5, "2.5e1"], [6, "many"]]
+    values = [[1, "1"], [2, "NaN"], [3, "+Inf"], [4, "-Inf"], [5.5, "2.5e1"], [6, "many"], [1e17, "1"], [-1, "1"]]
     rows = [{"metric": {}, "values": values}, {"metric": {"a": "b"}, "values": [[1, "NaN"]]}]
     fake.says = lambda _: Said(body={"status": "success", "data": {"resultType": "matrix", "result": rows}})
     answer = await metrics.query_range("x / y", begin=START, end=START + HOUR, step=STEP)

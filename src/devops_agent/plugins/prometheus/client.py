@@ -28,6 +28,8 @@ _PASSING = frozenset({"timeout", "canceled", "unavailable", "too_many_requests",
 _PASSING_STATUSES = frozenset({408, 425, 429})
 _SERVER_ERROR = 500
 _METHOD_NOT_ALLOWED = 405
+_LATEST = 253_402_300_799
+"""The last second of the year 9999, which is the last that Python knows."""
 
 T = TypeVar("T")
 Query = list[tuple[str, str]]
@@ -35,7 +37,7 @@ Query = list[tuple[str, str]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sampled:
-    """One series of an answer; samples that are no finite number are left out."""
+    """One series of an answer; samples that are no finite number, or of no time that there can be, are left out."""
 
     metric: Mapping[str, str]
     times: tuple[float, ...]
@@ -207,7 +209,7 @@ def _finite(pairs: Iterable[_Pair]) -> Iterator[tuple[float, float]]:
             value = float(text)
         except ValueError:
             continue
-        if math.isfinite(value):
+        if math.isfinite(value) and 0 <= time <= _LATEST:
             yield time, value
 
 
