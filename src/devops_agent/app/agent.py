@@ -31,6 +31,7 @@ from devops_agent.engine.look import Eyes
 from devops_agent.engine.receive import receive
 from devops_agent.engine.respond import abandon, respond
 from devops_agent.engine.site import Site
+from devops_agent.kit.tools import SettingsError
 from devops_agent.loops.chronicle import Chronicle
 from devops_agent.loops.discovery import Discovery
 from devops_agent.loops.every import every
@@ -395,7 +396,7 @@ def main() -> int:
 
     try:
         status = uvloop.run(run_agent(path, environ=environment(), options=Options(stop_with=parent)))
-    except (ConfigError, SecretError) as error:
+    except (ConfigError, SecretError, SettingsError) as error:
         log.error("cannot start: %s", error)  # noqa: TRY400 — the way out is in it, not in where it was raised
         return 5
     if status == START_ANEW:

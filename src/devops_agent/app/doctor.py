@@ -149,7 +149,12 @@ def _state_folder(folder: Path) -> Iterator[Finding]:
 
 def _secrets(settings: Settings) -> Iterator[Finding]:
     """Look at every file that the settings name as secret, never at what is in it."""
-    named = {"store_password_file": settings.store_password_file, "web.alert_token_file": settings.web.alert_token_file}
+    named = {
+        "store_password_file": settings.store_password_file,
+        "web.alert_token_file": settings.web.alert_token_file,
+        "investigation.model.key_file": settings.investigation.model.key_file,
+        "knowledge.key_file": settings.knowledge.key_file,
+    }
     for plugin, values in settings.plugins.items():
         named |= {f"plugins.{plugin}.{key}": str(path) for key, path in values.items() if key.endswith("_file")}
     owner = Path(settings.state_dir) / OWNER_TOKEN

@@ -166,8 +166,12 @@ class Worker:
         raise SettingsError(message)
 
     def _adviser(self) -> ModelAdviser | None:
-        """Return what asks the model; None when none is configured."""
-        reasoner = build_reasoner(self._settings, clock=self._clock)
+        """Return what asks the model; None when none is configured, or its settings are wrong: the look needs none."""
+        try:
+            reasoner = build_reasoner(self._settings, clock=self._clock)
+        except SettingsError as error:
+            log.error("no model is asked: %s", error)  # noqa: TRY400 — where in our code tells nobody what to mend
+            return None
         if reasoner is None:
             return None
         key_file = self._settings.investigation.model.key_file

@@ -176,7 +176,7 @@ def run_worker(call: Call, *, queues: str | None) -> None:
 
 
 def load_all(call: Call) -> Loaded:
-    """Return settings and runbooks, checked against every action that there is.
+    """Return settings and runbooks, checked against every action that there is; sources of evidence are built, too.
 
     Raises:
         ConfigError: something in them is wrong.
@@ -185,11 +185,14 @@ def load_all(call: Call) -> Loaded:
     """
     from devops_agent.app.clock import SystemClock
     from devops_agent.app.parts import all_actions
+    from devops_agent.app.senses import build_senses
     from devops_agent.config import environment
     from devops_agent.config.source import Source
 
     clock = SystemClock()
-    return Source(call.file(), environ=environment(), actions=lambda settings: all_actions(settings, clock=clock)).now
+    source = Source(call.file(), environ=environment(), actions=lambda settings: all_actions(settings, clock=clock))
+    build_senses(source.now.settings, clock=clock)
+    return source.now
 
 
 def _see_secrets(settings: Settings) -> None:

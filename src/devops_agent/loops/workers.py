@@ -73,7 +73,7 @@ class Workers:
         self._failures = self._failures + 1 if code else 0
         self._not_before = now + backoff(self._failures) if code else None
         if code:
-            log.warning("worker died", extra={"code": code, "again_after": str(self._not_before)})
+            log.warning("worker died", extra={"code": code, "again_after": f"{self._not_before:%H:%M:%S}"})
 
         def release(rows: Rows) -> int:
             return sum(runs.release(rows, queue, now=now, alive=self._alive) for queue in self._queues)
