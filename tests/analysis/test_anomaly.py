@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from devops_agent.analysis.anomaly import find_anomalies, find_anomaly, order_by_onset
 from devops_agent.model.insight import Anomaly
 from devops_agent.model.telemetry import Series
+from tests.effort import examples
 
 BEGIN = 1_700_000_000.0
 DAY = 86_400
@@ -222,7 +223,7 @@ def test_noise_is_hardly_ever_taken_for_an_anomaly(draw: object) -> None:
     values=st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=60),
     since=st.none() | st.floats(min_value=BEGIN - 100, max_value=BEGIN + 1000),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_any_figures_give_none_or_an_anomaly_within_the_window(values: list[float], since: float | None) -> None:
     found = find_anomaly(series(values), since=since)
     if found is not None:

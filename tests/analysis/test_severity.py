@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from devops_agent.analysis.severity import CLUES, KINDS, Labelled, SeverityModel, Wording, leaning, train, wording
 from devops_agent.model.alert import Alert, AlertStatus, Severity
+from tests.effort import examples
 
 SERVICES = ("Orders", "Billing", "Search", "Mail", "Images", "Login", "Stock", "Prices", "Reports", "Events")
 
@@ -134,7 +135,7 @@ def test_any_words_are_judged_with_chances_that_sum_to_one(name: str, summary: s
         assert len(judged.because) <= 5
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(st.lists(st.tuples(st.text(max_size=20), st.sampled_from(list(Severity))), max_size=60))
 def test_any_history_makes_a_model(told: list[tuple[str, Severity]]) -> None:
     model = train([labelled(name, severity) for name, severity in told])

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from devops_agent.analysis.trend import Trend, trend
 from devops_agent.model.telemetry import Series
+from tests.effort import examples
 
 
 def series(values: object, *, step: float = 60, begin: float = 1_700_000_000) -> Series:
@@ -67,7 +68,7 @@ def test_figures_that_are_none_count_as_missing() -> None:
 
 
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=40))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_any_figures_give_none_or_finite_figures(values: list[float]) -> None:
     found = trend(series(values))
     if found is not None:

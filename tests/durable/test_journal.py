@@ -17,6 +17,7 @@ from devops_agent.kit.testing import START, Killed
 from devops_agent.model.action import Result
 from devops_agent.store import events, runs
 from devops_agent.store.rows import Rows, StaleError
+from tests.effort import examples
 from tests.engine.inline import InlineStore, SteppedClock, new_database
 
 LEASE = timedelta(seconds=30)
@@ -354,4 +355,4 @@ async def _awaited(wanted: Awaitable[object]) -> object:
 
 def test_no_sequence_of_lives_writes_anything_twice_or_out_of_turn(tmp_path: Path) -> None:
     Lives.templates = tmp_path
-    run_state_machine_as_test(Lives, settings=settings(max_examples=40, stateful_step_count=25))
+    run_state_machine_as_test(Lives, settings=settings(max_examples=examples(40), stateful_step_count=25))

@@ -14,6 +14,7 @@ from devops_agent.model.action import Blast, Risk
 from devops_agent.model.decision import Decision, Permission, Verdict
 from devops_agent.model.situation import Situation, Trial
 from devops_agent.model.target import Trust
+from tests.effort import examples
 from tests.engine.situations import (
     CALM,
     EARNED,
@@ -254,7 +255,7 @@ RESTRICTIONS = {
 
 
 @pytest.mark.parametrize("name", RESTRICTIONS)
-@searching(max_examples=40)
+@searching(max_examples=examples(40))
 @given(situation=situations)
 def test_a_further_restriction_never_allows_more(name: str, situation: Situation) -> None:
     before = guard.decide(situation).permission.rank
@@ -324,4 +325,4 @@ class History(RuleBasedStateMachine):
 
 
 def test_no_history_makes_it_act_too_often_or_never_again() -> None:
-    run_state_machine_as_test(History, settings=searching(max_examples=40))
+    run_state_machine_as_test(History, settings=searching(max_examples=examples(40)))

@@ -13,6 +13,7 @@ from devops_agent.model.incident import Status
 from devops_agent.store import alerts, heartbeats, runs
 from devops_agent.store.pump import Connection
 from devops_agent.store.rows import Rows
+from tests.effort import examples
 from tests.engine.taking_in import alert, all_incidents, at, deliver, kinds, one_transaction, undone
 
 
@@ -159,7 +160,7 @@ def said(rows: Rows) -> tuple[object, ...]:
     return all_incidents(rows), kinds(rows), [tuple(dict(row).values()) for row in (*known, *journal)]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(80))
 @given(deliveries=DELIVERIES)
 def test_delivering_every_batch_twice_is_delivering_it_once(rows: Connection, deliveries: list[list[Alert]]) -> None:
     def outcome(times: int) -> tuple[object, ...]:
@@ -172,7 +173,7 @@ def test_delivering_every_batch_twice_is_delivering_it_once(rows: Connection, de
     assert outcome(1) == outcome(2)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(80))
 @given(deliveries=DELIVERIES, data=st.data())
 def test_saying_again_what_was_said_before_changes_nothing(
     rows: Connection, deliveries: list[list[Alert]], data: st.DataObject
@@ -186,7 +187,7 @@ def test_saying_again_what_was_said_before_changes_nothing(
         assert said(rows) == before
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(80))
 @given(deliveries=DELIVERIES)
 def test_every_firing_that_is_not_over_belongs_to_an_incident_that_is_open(
     rows: Connection, deliveries: list[list[Alert]]

@@ -18,6 +18,7 @@ from devops_agent.model.evidence import State
 from devops_agent.model.incident import Status
 from devops_agent.model.runbook import Runbook
 from devops_agent.store import attempts, events, outbox
+from tests.effort import examples
 from tests.engine.conftest import Set
 from tests.engine.site import HEALTHY, RESTART, TRUST_ALL, Scene, alert, runbook, target
 
@@ -137,7 +138,7 @@ async def test_wherever_the_agent_is_killed_it_finishes_and_does_nothing_twice(
 
 
 @pytest.mark.parametrize("name", PLOTS)
-@searching(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@searching(max_examples=examples(12), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moments=st.lists(st.integers(0, KILLS), min_size=2, max_size=4))
 async def test_killed_again_in_its_next_lives_it_finishes_all_the_same(
     set_scene: Set, name: str, undisturbed: tuple[list[tuple[str, str]], int], moments: list[int]

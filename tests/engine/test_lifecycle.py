@@ -16,6 +16,7 @@ from devops_agent.model.incident import MOVES, Incident, Status
 from devops_agent.store import events, incidents
 from devops_agent.store.pump import Connection
 from devops_agent.store.rows import Rows, StaleError
+from tests.effort import examples
 from tests.engine.taking_in import kinds, one_transaction, timeline
 
 STATUSES = list(Status)
@@ -151,5 +152,5 @@ class Movers(RuleBasedStateMachine):
 def test_no_sequence_of_moves_breaks_the_rules(rows: Connection) -> None:
     run_state_machine_as_test(
         type("OnThis", (Movers,), {"rows": rows}),
-        settings=settings(max_examples=60, stateful_step_count=30, suppress_health_check=list(HealthCheck)),
+        settings=settings(max_examples=examples(60), stateful_step_count=30, suppress_health_check=list(HealthCheck)),
     )

@@ -14,6 +14,7 @@ from devops_agent.model.decision import Answer
 from devops_agent.model.incident import Status
 from devops_agent.store import approvals, incidents
 from devops_agent.store.rows import Rows
+from tests.effort import sampled
 from tests.engine.conftest import Set
 from tests.engine.site import RESTART, Scene, alert, runbook
 
@@ -85,7 +86,7 @@ async def test_the_points_are_all_there_are(set_scene: Set) -> None:
         assert tuple(dict.fromkeys(points)) == POINTS
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", sampled(POINTS, every=4))
 async def test_whenever_the_alert_is_resolved_the_incident_ends_and_nothing_is_begun_after_it_is_closed(
     set_scene: Set, point: str
 ) -> None:
@@ -97,7 +98,7 @@ async def test_whenever_the_alert_is_resolved_the_incident_ends_and_nothing_is_b
         assert await scene.store.read(approvals.pending) == []
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", sampled(POINTS, every=4))
 async def test_whenever_a_person_closes_it_nothing_is_begun_afterwards(set_scene: Set, point: str) -> None:
     async with set_scene() as scene:
         _, refused = await disturbed(scene, point, closed)
@@ -111,7 +112,7 @@ async def test_whenever_a_person_closes_it_nothing_is_begun_afterwards(set_scene
         assert all(one.ended_at for one in await scene.attempts() if one.started_at)
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", sampled(POINTS, every=4))
 @pytest.mark.parametrize("meanwhile", [repeated, guided, paused])
 async def test_whatever_else_happens_it_is_healed_once_or_held_back(
     set_scene: Set, point: str, meanwhile: Meanwhile

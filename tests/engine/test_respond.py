@@ -12,6 +12,7 @@ from devops_agent.model.attempt import Outcome
 from devops_agent.model.fault import FAULTS
 from devops_agent.model.incident import Status
 from devops_agent.store import attempts, events, outbox
+from tests.effort import examples
 from tests.engine.conftest import Set
 from tests.engine.site import HEALTHY, RESTART, TRUST_ALL, Scene, alert, runbook, shipped, target
 
@@ -109,7 +110,7 @@ async def test_a_false_alarm_that_clears_ends_at_once(set_scene: Set) -> None:
 NAMES = ("ServiceDown", "TargetUnhealthy", "Unreachable", "PodCrashLooping", "ProcessOOMKilled", "Weird", "DnsBroken")
 
 
-@searching(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@searching(max_examples=examples(12), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(("poller", "alertmanager"))), min_size=1, max_size=4))
 async def test_whatever_alerts_say_a_healthy_service_is_never_touched(
     set_scene: Set, said: list[tuple[str, str]]

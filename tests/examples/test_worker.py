@@ -4,8 +4,11 @@ import json
 from typing import Any
 
 import psutil
+import pytest
 
 from tests.examples.running import Running, Start, eventually
+
+pytestmark = pytest.mark.slow
 
 
 def heartbeat(start: Start) -> dict[str, Any]:

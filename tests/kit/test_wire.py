@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from devops_agent.kit.http import Http, HttpError
 from devops_agent.kit.wire import place_of, request_of
+from tests.effort import examples
 from tests.kit.answering import OK, Serve, reason_of, saying, serving
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -377,7 +378,7 @@ PARTS = st.sampled_from(
 
 @given(pieces=st.lists(PARTS | st.binary(max_size=20), max_size=12), keep=st.booleans(), stream=st.booleans())
 @example(pieces=[b"HTTP/1.1 302 On\r\n", b"Location: //[\r\n", b"\r\n"], keep=True, stream=False)
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 def test_any_bytes_at_all_end_in_an_answer_or_an_http_error(pieces: list[bytes], *, keep: bool, stream: bool) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -12,6 +12,7 @@ from devops_agent.kit.testing import START
 from devops_agent.store import Store, events
 from devops_agent.store.pump import Connection
 from devops_agent.store.rows import Rows
+from tests.effort import examples
 
 TEXTS = ("incident", "target", "kind", "actor", "says", "data_json", "hash")
 HOSTILE = [
@@ -90,7 +91,7 @@ RESERVED = {"rows", "kind", "says", "at", "incident", "target", "actor"}
 NAMES = st.text(max_size=5).filter(lambda name: name not in RESERVED)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(60))
 @given(said=st.text(), data=st.dictionaries(NAMES, st.text()))
 def test_whatever_is_told_verifies_and_can_be_read(connection: Connection, said: str, data: dict[str, str]) -> None:
     connection.begin()
@@ -117,7 +118,7 @@ def test_a_long_chain_verifies_to_its_end(connection: Connection) -> None:
     connection.rollback()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=120)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(120))
 @given(data=st.data())
 def test_a_changed_value_in_any_column_of_any_event_is_found(connection: Connection, data: st.DataObject) -> None:
     column = data.draw(st.sampled_from([*TEXTS, "seq", "at"]), label="column")

@@ -12,6 +12,7 @@ from devops_agent.model.judgement import Judgement
 from devops_agent.store import Store, judgements
 from devops_agent.store.pump import Connection
 from devops_agent.store.rows import Rows, storable
+from tests.effort import examples
 
 DAY = timedelta(days=1)
 LONG: dict[str, Any] = {"runbooks": ["restart it, and see"] * 200}
@@ -93,7 +94,7 @@ async def test_old_ones_go_with_the_parts_that_no_younger_one_uses(store: Store)
 FIELDS = st.dictionaries(st.sampled_from("abcd"), st.lists(st.text(), max_size=200), max_size=4)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(60), deadline=None)
 @given(inputs=FIELDS, result=st.text())
 def test_any_inputs_and_result_come_back(connection: Connection, inputs: dict[str, list[str]], result: str) -> None:
     given_ = Judgement(

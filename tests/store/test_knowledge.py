@@ -17,6 +17,7 @@ from devops_agent.model.runbook import Match, Runbook
 from devops_agent.store import Store, knowledge, learning
 from devops_agent.store.pump import Connection
 from devops_agent.store.rows import Rows
+from tests.effort import examples
 from tests.store.connecting import connect
 
 MODEL = "hashing-3"
@@ -75,7 +76,7 @@ async def test_a_document_of_the_same_id_replaces_the_earlier(store: Store) -> N
     assert await store.read(lambda rows: knowledge.get(rows, "INC-2")) is None
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(60), deadline=None)
 @given(
     vectors=st.lists(
         st.lists(st.floats(-1, 1, width=32).filter(lambda one: abs(one) > 1e-3 or not one), min_size=4, max_size=4)

@@ -14,6 +14,7 @@ from devops_agent.store import Store, runs
 from devops_agent.store.pump import Connection
 from devops_agent.store.rows import StaleError, from_us, to_us
 from devops_agent.store.runs import Claim
+from tests.effort import examples
 
 LEASE = timedelta(seconds=30)
 QUEUE = "respond"
@@ -414,6 +415,6 @@ def test_no_sequence_of_calls_breaks_the_rules_of_the_journal(connection: Connec
     run_state_machine_as_test(
         type("OnThis", (JournalRows,), {"rows": connection}),
         settings=settings(
-            max_examples=60, stateful_step_count=40, suppress_health_check=list(HealthCheck), deadline=None
+            max_examples=examples(60), stateful_step_count=40, suppress_health_check=list(HealthCheck), deadline=None
         ),
     )

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from devops_agent.kit.testing import START
 from devops_agent.plugins.host.config import Config, Rule, Way
 from devops_agent.plugins.host.sweep import Account, sweep
+from tests.effort import examples
 from tests.plugins.host.given import size_of, write
 
 NOW = START.timestamp()
@@ -91,7 +92,7 @@ rules: st.SearchStrategy[dict[str, object]] = st.builds(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(files=files, rule=rules)
 def test_only_old_matching_files_are_touched_and_the_bytes_add_up(
     files: dict[tuple[str, str], tuple[int, float, bool]], rule: dict[str, object]

@@ -15,6 +15,8 @@ from devops_agent.model.target import Target
 from devops_agent.plugins.process.find import marked
 from tests.plugins.process.conftest import Build
 
+pytestmark = pytest.mark.slow
+
 AGENT = """
 import asyncio, os, pathlib, signal, sys
 from devops_agent.kit.testing import FakeClock, tools
