@@ -172,6 +172,14 @@ def test_lines_alone_do_not_make_a_dependency_down_that_is_seen_to_be_well() -> 
     assert not [h for h in found.hypotheses if h.kind in ("down", "dependency_down") and h.confidence >= 0.6]
 
 
+@pytest.mark.parametrize(
+    ("text", "named"), [("no route to shop_db_1", True), ("DB:5432 refused", True), ("mongodb refused feedback", False)]
+)
+def test_a_component_is_named_by_its_whole_name(text: str, *, named: bool) -> None:
+    found = judged(WELL, BURST, *_lines("connection", text))
+    assert (("down", "db") in {(h.kind, h.component) for h in found.hypotheses}) is named
+
+
 def test_lines_alone_blame_no_release_where_nothing_was_changed() -> None:
     lines = _lines("configuration", "bad configuration")
     assert "bad_release" not in {h.kind for h in judged(WELL, BURST, *lines).hypotheses}

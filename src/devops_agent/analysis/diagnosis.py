@@ -227,11 +227,16 @@ def _patterns(case: Case) -> Iterator[tuple[Weight, str]]:
         category = str(piece.details.get("category", ""))
         if category in ("connection", "timeout", "dependency", "database"):
             text = f"{piece.details.get('template', '')} {piece.details.get('example', '')}".lower()
-            for name in sorted(other for other in others if other.lower() in text and other != where):
+            for name in sorted(other for other in others if other != where and _names(text, other)):
                 yield Weight("down", name, 2.0, piece.id, f"{where} says: {piece.says}"), where
             yield Weight("dependency_down", where, 1.0, piece.id, piece.says), where
         elif category in _WRITTEN_BY:
             yield Weight(_WRITTEN_BY[category], where, 1.8, piece.id, piece.says), where
+
+
+def _names(text: str, name: str) -> bool:
+    """Whether a text in small letters names a component: `db` is no part of `mongodb`."""
+    return re.search(rf"(?<![a-z0-9]){re.escape(name.lower())}(?![a-z0-9])", text) is not None
 
 
 def slow_operations(case: Case) -> Iterator[Weight]:
