@@ -242,3 +242,11 @@ def test_a_plan_is_trusted_as_its_least_trusted_action() -> None:
     high, low = (Standing(action=level.value, level=level, says="") for level in (Trust.AUTO, Trust.ASK))
     assert lowest([high, low]) == low
     assert lowest([]) is None
+
+
+def test_a_clock_that_was_ahead_cuts_no_rest_short() -> None:
+    harmed = tried(0, word=HARMFUL, word_at=START)
+    ahead = [tried(24 * 8 + number) for number in range(6)]
+    assert standing(harmed, *ahead, after=DAY).level is Trust.ASK
+    assert standing(harmed, *ahead, after=DAY * 9).level is Trust.NOTIFY
+    assert standing(tried(24 * 8, word=HARMFUL), start=Trust.AUTO, after=DAY).level is Trust.ASK

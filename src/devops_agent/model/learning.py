@@ -222,10 +222,11 @@ def stand(  # noqa: PLR0913 — a standing rests on these
       in a loop now and then is no reason to ask about every restart; strikes and the breaker see to that. However often
       it is tried in vain on one incident, that is one failure: the next may have another cause.
     - A person's word "harmful" takes it to `ask` at once, and no success counts for a rise until the rest is over.
+    - Successes of a time that is still to come, for the clock was ahead, count when it has come: no rest is cut short.
     - Nothing takes it below `ask`: from there a person decides each time, and what they let happen counts again.
     """
     climb = _Climb(start=start, top=top, waited=waited, terms=terms)
-    remembered = [one for one in trials if now - one.at <= terms.memory]
+    remembered = [one for one in trials if now - one.at <= terms.memory and (one.at <= now or not one.healed)]
     for one in remembered:
         climb.hear(one)
     return Standing(
