@@ -125,6 +125,12 @@ def test_hypotheses_cite_the_evidence_that_they_rest_on() -> None:
     assert hypothesis.evidence == ("EV-health",)
 
 
+def test_a_reading_out_of_its_band_is_shown_by_itself_and_not_by_a_path_that_is_not_there() -> None:
+    lacks = seen("status", value=False).with_(id="EV-status")
+    [hypothesis, *_] = found(view(RUNS, HEALTHY, lacks, disk_percent=95), "DiskFilling").hypotheses
+    assert hypothesis.evidence == ("EV-disk_percent",)
+
+
 def test_the_class_says_category_complexity_and_the_graver_severity() -> None:
     diagnosis = found(view(DEAD), "ServiceDown")
     assert (diagnosis.category, diagnosis.complexity) == (Category.SERVICE_DOWN, Complexity.SIMPLE)

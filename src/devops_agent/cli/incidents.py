@@ -214,7 +214,6 @@ def _causes(incident: Incident, diagnosis: Diagnosis | None, insight: Insight | 
     known = {(cause.kind, cause.component or incident.target) for cause in ranked}
     looked = insight.hypotheses if insight is not None else ()
     ranked += [cause for cause in looked if (cause.kind, cause.component or incident.target) not in known]
-    ranked.sort(key=lambda cause: -cause.confidence)
     rows = [
         (f"{cause.confidence:.0%}".rjust(4), cause.kind, cause.component or incident.target, cause.says,
          " ".join(cause.evidence))

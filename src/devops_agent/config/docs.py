@@ -69,6 +69,11 @@ A runbook says which trouble it is for, and in which steps that is mended. The s
 own in a folder named under `runbooks:` in `agent.yaml`. One of a shipped name replaces the shipped one. How risky a
 step is, is said by its action, never by the runbook. A wrong runbook is refused when it is read, with file and line.
 
+**Markdown files** (`*.md`) in those folders are for people, in any form; their first heading is their title. The closer
+look names those that fit an incident; nothing is done by them. They are found by their words, or for sure by what
+stands between two lines of `---` at their top: `alerts: [ShopErrors]`, or `runbook_url: …` as in the alert's
+annotation. `title: …` may stand there, too.
+
 **Placeholders** in arguments and advice: {placeholders}. A text that is one placeholder and nothing else keeps
 the type of the value. What is filled in is data: it is never read for placeholders again. `{{{{name}}}}` writes
 `{{name}}`. An action may begin with `{{via}}`, the plugin that acts on the target: `{{via}}.restart`.

@@ -248,7 +248,8 @@ class Settings(Fact, kw_only=True):
     maintenance: tuple[Maintenance, ...] = ()
     """Windows that recur."""
     runbooks: tuple[str, ...] = ()
-    """Folders with runbooks of your own; one of a shipped name replaces the shipped one."""
+    """Folders with runbooks of your own; a YAML one of a shipped name replaces the shipped one. Markdown files there
+    are for people: those that fit an incident are named in it."""
     plugins: dict[str, dict[str, Any]] = {}
     """Plugin → its own settings, such as `docker: {socket: /var/run/docker.sock}`."""
     targets: tuple[Target, ...] = ()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from devops_agent.model.alert import Alert
     from devops_agent.model.incident import Incident
     from devops_agent.model.insight import Insight
-    from devops_agent.model.view import View
+    from devops_agent.model.view import Condition, View
 
 _SEEN_BY_US = frozenset(
     {"down", "unhealthy", "out_of_memory", "crash_loop", "unreachable", "dependency_down", "unknown"}
@@ -148,16 +148,27 @@ def _from_claims(claimed: frozenset[str], alerts: Sequence[Alert]) -> list[Hypot
 
 
 def _from_view(view: View) -> list[Hypothesis]:
-    cited = tuple(piece.id for piece in view.evidence if piece.value is False and piece.id)
+    failed = tuple(piece.id for piece in view.evidence if piece.value is False and piece.id)
+    rest = failed or tuple(piece.id for piece in view.evidence if piece.id)[:3]
     return [
         Hypothesis(
             kind=condition.kind,
             says=condition.says,
             confidence=0.98 if condition.at_once else 0.9,
-            evidence=cited or tuple(piece.id for piece in view.evidence if piece.id)[:3],
+            evidence=_shown_by(condition, view) or rest,
         )
         for condition in view.conditions
     ]
+
+
+def _shown_by(condition: Condition, view: View) -> tuple[str, ...]:
+    """Return the evidence that says it itself: the reading out of its band, or the sentence of its condition."""
+    name = _READING.get(condition.kind)
+    return tuple(
+        piece.id
+        for piece in view.evidence
+        if piece.id and piece.value is not None and (piece.name == name or piece.says == condition.says)
+    )
 
 
 def _look_closer(found: dict[str, Hypothesis], insight: Insight, *, view: View) -> dict[str, Hypothesis]:

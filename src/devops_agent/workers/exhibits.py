@@ -63,7 +63,7 @@ def _of_one(component: str, series: Series, figures: Figures, *, windows: Window
     latest = series.values[-1]
     if found is None:
         details: dict[str, str | int | float | bool] = {"series": series.name, "score": 0.0}
-        says = f"{series.name} of {component} is {latest:.4g}{_unit(series)}, as usual"
+        says = f"{series.name} of {component} is {latest:.4g}{_unit(series)}, without a sudden change"
     else:
         details = {
             "series": series.name,
@@ -195,7 +195,7 @@ def _pattern(pattern: Pattern, *, like: Evidence) -> Evidence:
             "growth": round(pattern.growth, 2),
             "example": _cut(pattern.example),
         },
-        says=_cut(f"{pattern.count} lines ({fresh}): {pattern.template}"),
+        says=_cut(f"{pattern.count} line{'s' * (pattern.count != 1)} ({fresh}): {pattern.template}"),
     )
 
 

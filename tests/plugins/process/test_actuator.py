@@ -159,6 +159,16 @@ async def test_a_program_that_ends_at_once_is_told_with_its_last_words(
     assert (await actuator.observe(target)).exit_code == 3
 
 
+async def test_what_a_process_writes_to_a_file_by_itself_is_kept(
+    name: str, tmp_path: Path, actuator: ProcessActuator
+) -> None:
+    own = tmp_path / "own.log"
+    own.write_text("no price\n")
+    target = Target(name=name, via="process", options={"command": ["true"], "log_file": str(own)})
+    result = await actuator.execute(Step(name="l", action="process.logs"), target=target, key="1")
+    assert result.data == {"lines": ["no price"]}
+
+
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
