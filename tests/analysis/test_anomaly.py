@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devops_agent.analysis.anomaly import find_anomalies, find_anomaly, order_by_onset
+from devops_agent.analysis.anomaly import find_anomaly
 from devops_agent.model.insight import Anomaly
 from devops_agent.model.telemetry import Series
 from tests.effort import examples
@@ -170,22 +170,6 @@ def test_gaps_and_figures_that_are_none_count_as_missing() -> None:
 @pytest.mark.parametrize("count", [0, 1, 2, 5, 10])
 def test_too_few_points_tell_nothing(count: int) -> None:
     assert find_anomaly(series(np.arange(count)), since=BEGIN + 15 * (count - 2)) is None
-
-
-def test_the_farthest_out_comes_first_and_onset_tells_what_moved_first() -> None:
-    late = shifted(50, at=210).with_(name="late")
-    early = shifted(10, at=190, seed=1).with_(name="early")
-    well = series(100 + noise(2), name="well")
-    found = find_anomalies([early, well, late], since=BEGIN + 160 * 15)
-    assert [one.series for one in found] == ["late", "early"]
-    assert [one.series for one in order_by_onset(found)] == ["early", "late"]
-
-
-def test_of_two_that_began_together_the_farther_out_moved_most() -> None:
-    at = datetime(2026, 1, 1, tzinfo=UTC)
-    little = Anomaly(series="little", begins_at=at, score=0.3, before=1, after=2)
-    much = little.with_(series="much", score=0.9)
-    assert order_by_onset([little, much]) == [much, little]
 
 
 @pytest.mark.parametrize("scale", [1e-9, 1e9])

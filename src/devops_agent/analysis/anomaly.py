@@ -14,7 +14,6 @@ deviations is found in 99 of a hundred. (`python -m benchmarks anomaly` measures
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import numpy as np
@@ -50,12 +49,6 @@ _TREND_EXPLAINS = 0.35
 """The same for a trend, which goes on beyond the past and so has to be plain."""
 _STEADIEST = 0.98
 """The greatest autocorrelation that is reckoned with."""
-
-
-def find_anomalies(series: Iterable[Series], *, since: float | None = None) -> list[Anomaly]:
-    """Return what `find_anomaly` finds in each series, the farthest out first."""
-    found = (find_anomaly(one, since=since) for one in series)
-    return sorted((one for one in found if one is not None), key=lambda one: -one.score)
 
 
 def find_anomaly(series: Series, *, since: float | None = None) -> Anomaly | None:
@@ -103,11 +96,6 @@ def find_anomaly(series: Series, *, since: float | None = None) -> Anomaly | Non
         after=float(np.median(values[first:last])),
         unit=series.unit,
     )
-
-
-def order_by_onset(anomalies: Iterable[Anomaly]) -> list[Anomaly]:
-    """Return them in the order in which they began; of those that began together, the farthest out first."""
-    return sorted(anomalies, key=lambda one: (one.begins_at, -one.score))
 
 
 def _expected(times: _Array, values: _Array, split: int) -> _Array:
