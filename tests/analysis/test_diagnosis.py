@@ -108,6 +108,11 @@ def test_healthy_but_noisy_is_well(pieces: tuple[Piece, ...]) -> None:
     assert (found.well, found.enough) == (True, True)
 
 
+def test_who_fails_for_longer_than_the_baseline_lasts_is_not_well() -> None:
+    assert judged(WELL, ("log_errors", 30, {"growth": 1.0, "lines": 500})).well
+    assert not judged(WELL, ("log_errors", 300, {"growth": 1.0, "lines": 500})).well
+
+
 def test_nothing_to_go_by_is_not_enough_and_not_well() -> None:
     assert [(found.well, found.enough) for found in (judged(), judged(WELL))] == [(False, False)] * 2
 

@@ -182,14 +182,17 @@ def states(case: Case) -> Iterator[Weight]:
 
 
 def log_errors(case: Case) -> Iterator[Weight]:
-    """More lines of errors than usual speak for errors; a usual number speaks against."""
+    """More lines of errors than usual speak for errors; a usual number speaks against, unless most lines are errors.
+
+    Who fails for longer than the baseline lasts has got used to it, and is not well.
+    """
     for piece in _named(case, "log_errors"):
         where, growth = piece.target or case.target, _number(piece, "growth")
         errors = float(piece.value or 0) if isinstance(piece.value, int | float) else 0.0
         if growth >= 3 and errors >= 5:  # noqa: PLR2004 — thrice the usual, and more than a stray line
             yield Weight("high_error_rate", where, 1.5 if growth < 10 else 2.2, piece.id, piece.says)  # noqa: PLR2004
         elif _number(piece, "lines") >= _FEW_LINES and growth < 1.5:  # noqa: PLR2004
-            yield Weight("high_error_rate", where, -1.5, piece.id)
+            yield Weight("high_error_rate", where, -1.5 if 2 * errors < _number(piece, "lines") else 0.0, piece.id)
 
 
 def stack_traces(case: Case) -> Iterator[Weight]:
