@@ -42,8 +42,8 @@ real-parts: ## install what tests/real and the benchmarks run against: Debian pa
 	PYTHON=$(PYTHON) scripts/logql.sh
 	PYTHON=$(PYTHON) scripts/local-model.sh
 
-test: lint types contracts real-parts ## everything, with the real parts, one after the other
-	$(BIN)/python -m pytest
+test: lint types contracts real-parts ## everything: the real parts in one lane, all else in the other
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
 bench: venv ## measure, and compare with the budgets
 	$(BIN)/python -m benchmarks all

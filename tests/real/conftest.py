@@ -12,6 +12,14 @@ from tests.real.logql import LogQL
 from tests.real.parts import Docker, Missing, Postgres, Server, find, start_alertmanager, start_prometheus
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep these tests in one lane, one after the other: they share an engine, and each starts whole programs."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("real"))
+
+
 @contextmanager
 def _needed() -> Iterator[None]:
     try:
