@@ -118,6 +118,7 @@ def test_a_secret_file_that_is_not_there_is_told_before_anything_starts(fresh: C
     assert f"cannot read the secret file {fresh.folder / 'nowhere'}: No such file or directory" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ["agent", "web"])
 def test_a_role_that_cannot_read_a_secret_says_so_in_one_line(fresh: Caller, role: str) -> None:
     with fresh.config.open("a") as config:

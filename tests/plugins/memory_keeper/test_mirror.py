@@ -16,6 +16,8 @@ from devops_agent.model.knowledge import Memory
 from devops_agent.plugins.memory_keeper.mirror import MemoryKeeper, build, key_of
 from devops_agent.ports import PluginError
 
+pytestmark = pytest.mark.slow
+
 SERVER = Path(__file__).parent / "server.py"
 
 
