@@ -101,7 +101,7 @@ def test_a_change_right_before_is_a_suspect_and_a_first_start_is_not() -> None:
 
 @pytest.mark.parametrize(
     "pieces",
-    [(WELL, NO_ERRORS, USUAL_ERRORS), (WELL, NO_ERRORS), (WELL, NO_ERRORS, OLD_TRACE, USUAL_ERRORS, USUAL_LATENCY)],
+    [(WELL, NO_ERRORS, USUAL_ERRORS), (WELL, USUAL_ERRORS), (WELL, NO_ERRORS, OLD_TRACE, USUAL_ERRORS, USUAL_LATENCY)],
 )
 def test_healthy_but_noisy_is_well(pieces: tuple[Piece, ...]) -> None:
     found = judged(*pieces)
@@ -109,8 +109,12 @@ def test_healthy_but_noisy_is_well(pieces: tuple[Piece, ...]) -> None:
 
 
 def test_who_fails_for_longer_than_the_baseline_lasts_is_not_well() -> None:
-    assert judged(WELL, ("log_errors", 30, {"growth": 1.0, "lines": 500})).well
     assert not judged(WELL, ("log_errors", 300, {"growth": 1.0, "lines": 500})).well
+
+
+def test_a_quiet_log_alone_does_not_refute_that_requests_fail() -> None:
+    found = judged(WELL, NO_ERRORS)
+    assert (found.well, found.enough) == (False, False)
 
 
 def test_nothing_to_go_by_is_not_enough_and_not_well() -> None:

@@ -204,3 +204,28 @@ async def test_what_comes_back_is_looked_at_anew(set_scene: Set) -> None:
         scene.world.services["api"].running = False
         await scene.deliver(alert(at=scene.clock))
         assert await scene.store.read(lambda rows: insights.get(rows, "INC-1")) is None
+
+
+async def test_who_is_handed_an_incident_is_told_where_to_look_first(set_scene: Set) -> None:
+    async with set_scene(runbooks=[]) as scene:
+        await scene.deliver(alert(OUTSIDE, source="alertmanager", at=scene.clock))
+        await scene.run(2)
+        await look_closer(scene, insight(TRACE).with_(advice=("Your runbook “orders” fits the alert (80%).",)))
+        await scene.run(5)
+        incident = await scene.incident()
+        assert incident.status is Status.ESCALATED
+        assert "KeyError at app.py:41" in incident.next_steps[0]
+        assert "Your runbook" in incident.next_steps[1]
+
+
+async def test_a_service_that_goes_down_is_responded_to_although_a_person_has_its_lesser_trouble(
+    set_scene: Set,
+) -> None:
+    async with set_scene() as scene:
+        await scene.deliver(alert("HighLatency", source="alertmanager", at=scene.clock))
+        await scene.run(40)
+        assert (await scene.incident()).status is Status.ESCALATED
+        scene.world.services["api"].running = False
+        await scene.deliver(alert(at=scene.clock))
+        await scene.run(40)
+        assert scene.done == [("fake.restart", "api")]

@@ -9,6 +9,7 @@ import pytest
 from devops_agent.kit.testing import START, FakeLogs
 from devops_agent.model.target import Target
 from devops_agent.model.telemetry import Lines
+from devops_agent.ports import PluginError
 from devops_agent.workers.gather import Sources, Windows, gather
 
 HOUR = timedelta(hours=1)
@@ -43,3 +44,18 @@ async def test_what_can_be_read_is_kept_whole() -> None:
     for kept in await read("one", "two\nthree"):
         assert [line.text for line in kept.lines] == ["one", "two\nthree"]
         assert not kept.partial
+
+
+@pytest.mark.parametrize(("retryable", "told"), [(True, ["away: gone"]), (False, [])])
+async def test_a_log_server_that_is_away_is_told_of_and_one_that_does_not_know_the_target_is_not(
+    retryable: bool,  # noqa: FBT001 — it is what the case is about
+    told: list[str],
+) -> None:
+    away, near = FakeLogs(), FakeLogs()
+    away.trouble = PluginError("gone", retryable=retryable)
+    near.write("api", "one", at=START - timedelta(minutes=5))
+    sources = Sources(logs=(("away", away), ("near", near)))
+    (heard,) = await gather([Target(name="api")], sources=sources, windows=WINDOWS)
+    assert (heard.log_source, heard.missing) == ("near", told)
+    (unheard,) = await gather([Target(name="api")], sources=Sources(logs=(("away", away),)), windows=WINDOWS)
+    assert unheard.missing == ["away: gone"]

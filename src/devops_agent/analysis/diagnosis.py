@@ -79,9 +79,8 @@ def judge(case: Case) -> Conclusion:
     cited = [weight for weight in weights if weight.evidence in known]
     ranked = _explain_away(case, _hypotheses(case, cited))
     likely = tuple(h for h in ranked if h.confidence >= _LIKELY)
-    judged = {weight.kind for weight in cited if weight.component == case.target}
-    enough = bool(likely) or bool(judged & set(case.claimed)) or _seen_from_two_sides(case)
-    well = enough and not likely and all(_refuted(kind, ranked, case) for kind in case.claimed)
+    enough = bool(likely) or all(_looked_into(kind, cited, case) for kind in case.claimed)
+    well = enough and not likely and all(_refuted(kind, ranked) for kind in case.claimed)
     return Conclusion(
         hypotheses=tuple(h for h in ranked if h.confidence >= _UNLIKELY),
         well=well,
@@ -146,10 +145,17 @@ def _reach(start: str, depends_on: dict[str, tuple[str, ...]]) -> set[str]:
     return found
 
 
-def _refuted(kind: str, ranked: Iterable[Hypothesis], case: Case) -> bool:
-    """Whether a claim was looked into and found wanting, by its own measure or by the target's state and logs."""
-    own = next((h for h in ranked if h.kind == kind and not h.component), None)
-    return own.confidence < _UNLIKELY if own is not None else _seen_from_two_sides(case)
+def _looked_into(kind: str, cited: Iterable[Weight], case: Case) -> bool:
+    """Whether a claim was looked into: a figure by its own measure, for a log may keep silent about it."""
+    own = {weight.evidence for weight in cited if weight.kind == kind and weight.component == case.target}
+    if kind in _MEASURED:
+        return any(piece.id in own and piece.name == "reading" for piece in case.evidence)
+    return bool(own) or _seen_from_two_sides(case)
+
+
+def _refuted(kind: str, ranked: Iterable[Hypothesis]) -> bool:
+    """Whether a claim that was looked into was found wanting."""
+    return all(h.confidence < _UNLIKELY for h in ranked if h.kind == kind and not h.component)
 
 
 def _seen_from_two_sides(case: Case) -> bool:
@@ -330,6 +336,10 @@ _WRITTEN_BY = {
 _SYMPTOMS = frozenset(
     {"high_error_rate", "high_latency", "unhealthy", "dependency_down", "code_error", "bad_release", "unknown"}
 )
+_MEASURED = frozenset(
+    {"high_error_rate", "high_latency", "high_cpu", "memory_pressure", "disk_filling", "log_growth", "certificate_expiry"}
+)
+"""Claims about a figure."""
 _EXPLAINS = {
     "code_error": ("high_error_rate", "unhealthy"),
     "bad_release": ("code_error", "high_error_rate", "high_latency", "unhealthy"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from devops_agent.engine import escalate, judge, learn, lifecycle
 from devops_agent.engine.receive import OWN_SOURCES, firing_on, release
 from devops_agent.model.incident import Status
-from devops_agent.store import alerts, approvals, events, incidents
+from devops_agent.store import alerts, approvals, events, incidents, insights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from devops_agent.model.alert import Alert
     from devops_agent.model.incident import Incident
     from devops_agent.store.rows import Rows
+
+
+_FOR_PEOPLE = ("code_error", "bad_release")
+_LIKELY = 0.6
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,9 +66,10 @@ class Ledger:
         escalate.tell(rows, incident, kind=kind, says=says, next_steps=next_steps, settings=settings, now=now)
 
     def hand_over(self, rows: Rows, incident: Incident, reason: str, next_steps: Sequence[str]) -> None:
-        """Hand the incident to a person."""
+        """Hand the incident to a person, with what a closer look found."""
         settings = self.site.settings()
-        escalate.climb(rows, incident, reason=reason, next_steps=next_steps, settings=settings, now=self.now())
+        steps = (*_found(rows, incident), *next_steps)
+        escalate.climb(rows, incident, reason=reason, next_steps=steps, settings=settings, now=self.now())
 
     def close(self, rows: Rows, incident: Incident, reason: str, *, now: datetime) -> None:
         """Resolve; what our own watching had raised is over with it, and what waited for it goes on."""
@@ -86,6 +91,15 @@ class Ledger:
     def firing_outside(self, rows: Rows) -> int:
         """Return how many of those others than our own watching have raised."""
         return sum(alert.source not in OWN_SOURCES for alert in self.firing(rows))
+
+
+def _found(rows: Rows, incident: Incident) -> tuple[str, ...]:
+    """Return what a person should look at first: a place in the code, a change, what helped before."""
+    insight = insights.get(rows, incident.id)
+    if insight is None:
+        return ()
+    causes = (h for h in insight.hypotheses if h.kind in _FOR_PEOPLE and h.confidence >= _LIKELY)
+    return (*(f"look at this first ({h.confidence:.0%} sure): {h.says}" for h in causes), *insight.advice[:2])
 
 
 def guide(incident: Incident) -> str:

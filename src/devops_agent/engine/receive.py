@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from devops_agent.engine import correlate, ingest, learn, lifecycle
 from devops_agent.engine.commands import RUNS
 from devops_agent.model.fact import Fact
-from devops_agent.model.incident import Status
+from devops_agent.model.fault import FAULTS, kind_of
+from devops_agent.model.incident import Category, Status
 from devops_agent.store import alerts as kept
 from devops_agent.store import approvals, heartbeats, incidents, runs
 
@@ -89,9 +90,18 @@ def _respond_to(rows: Rows, assigned: correlate.Assigned, *, ground: Ground, now
     for incident in assigned.opened:
         runs.enqueue(rows, RUNS, "respond", key=incident.id, lock=incident.target, now=now, version=ground.version)
     for incident in assigned.joined:
-        if incident.status is Status.ESCALATED:  # a person has it; a new alert alone begins no new response
-            continue
-        runs.wake(rows, RUNS, incident.id, now=now)
+        if incident.status is not Status.ESCALATED:
+            runs.wake(rows, RUNS, incident.id, now=now)
+        elif _is_graver(rows, incident, ground=ground):  # a person has it, and was told of less
+            runs.enqueue(rows, RUNS, "respond", key=incident.id, lock=incident.target, now=now, version=ground.version)
+
+
+def _is_graver(rows: Rows, incident: Incident, *, ground: Ground) -> bool:
+    """Whether what fires now says that the service is down, where what a person was told was less."""
+    told = FAULTS.get(incident.kind, FAULTS["unknown"])
+    firing = {kind_of(alert.labels) for alert in firing_on(rows, incident, directory=ground.directory)}
+    worst = max((FAULTS[kind] for kind in firing), key=lambda fault: fault.rank, default=told)
+    return worst.category is Category.SERVICE_DOWN is not told.category
 
 
 def _note_life(rows: Rows, signs: Sequence[Alert], *, now: datetime) -> None:

@@ -100,20 +100,17 @@ def _as_rate(selector: str, step: timedelta) -> str:
 
 
 async def _ask_logs(heard: Heard, target: Target, logs: Sequence[tuple[str, Logs]], windows: Windows) -> None:
-    silent = Heard(component=target.name)
+    strangers: list[str] = []
     for name, source in logs:
-        lines = await _in_time(
-            silent,
-            name,
-            source.lines(target, begin=windows.begin, end=windows.end, limit=windows.log_lines),
-        )
+        asked = source.lines(target, begin=windows.begin, end=windows.end, limit=windows.log_lines)
+        lines = await _in_time(heard, name, asked, strangers=strangers)
         if lines is None:
             continue
         heard.log_source, heard.lines = name, _bounded(lines)
         before = source.lines(target, begin=windows.baseline_from, end=windows.begin, limit=windows.log_lines)
         heard.baseline = _bounded(await _in_time(heard, name, before))
         return
-    heard.missing += silent.missing  # of who knows a target's logs one is enough
+    heard.missing += strangers
 
 
 def _bounded(found: Lines | None) -> Lines | None:
@@ -137,12 +134,17 @@ async def _ask_changes(heard: Heard, target: Target, changes: Mapping[str, Chang
     heard.changes = [change for answer in await asyncio.gather(*asked) for change in answer or ()]
 
 
-async def _in_time(heard: Heard, source: str, answer: Awaitable[T]) -> T | None:
+async def _in_time(heard: Heard, source: str, answer: Awaitable[T], *, strangers: list[str] | None = None) -> T | None:
+    """Return the answer, None when there is none in time; told in `missing`.
+
+    With `strangers`, who says for good that it cannot answer goes there: of who knows a target one is enough.
+    """
     try:
         async with asyncio.timeout(_PATIENCE):
             return await answer
     except TimeoutError:
         heard.missing.append(f"{source}: no answer about {heard.component} within {_PATIENCE:g} s")
     except PluginError as error:
-        heard.missing.append(f"{source}: {error}")
+        told = heard.missing if strangers is None or error.retryable else strangers
+        told.append(f"{source}: {error}")
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from devops_agent.analysis.diagnosis import Case, Conclusion, judge
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("devops_agent.investigate")
 
+_LONGEST = 120.0  # seconds for one closer look, before the model is asked; others wait for their turn
+_LATELY = timedelta(hours=2)
 _PIECES = 80
 """Evidence kept of one closer look."""
 
@@ -95,6 +98,21 @@ class Investigator:
         scene = await self._scene(run.key)
         if scene is None:
             return
+        try:
+            async with asyncio.timeout(_LONGEST):
+                insight, seen = await self._look(run, scene)
+        except TimeoutError:
+            insight, seen = self._given_up(scene), []
+        await run.record("insight", lambda rows: self._write(rows, insight), kind=type(None), tell=("events", RUNS))
+        # Whatever may take long comes after the response was woken.
+        similar, advice = await self.remembered.like(scene)
+        insight = insight.with_(similar=similar, advice=advice)
+        await run.record("recall", lambda rows: self._recalled(rows, insight), kind=type(None), tell=("events",))
+        if self.adviser is not None:
+            advised = await self.adviser.advise(scene, seen, insight)
+            await run.record("advice", lambda rows: self._advised(rows, advised), kind=type(None), tell=("events",))
+
+    async def _look(self, run: Run, scene: Scene) -> tuple[Insight, list[Evidence]]:
         windows = self._windows(scene)
         heard = await gather(scene.targets, sources=self.sources, windows=windows)
         found = await asyncio.to_thread(self._exhibits, heard, scene, windows)
@@ -105,17 +123,12 @@ class Investigator:
             suspects_of, heard, depends_on=graph, seen=seen, windows=windows, began_at=_began(scene)
         )
         concluded = judge(_case(scene, seen, suspects, graph))
-        insight = self._insight(scene, concluded, heard).with_(
-            suspects=suspects, severity=await self.remembered.severity(scene.firing)
-        )
-        await run.record("insight", lambda rows: self._write(rows, insight), kind=type(None), tell=("events", RUNS))
-        # Whatever may take long comes after the response was woken.
-        similar, advice = await self.remembered.like(scene)
-        insight = insight.with_(similar=similar, advice=advice)
-        await run.record("recall", lambda rows: self._recalled(rows, insight), kind=type(None), tell=("events",))
-        if self.adviser is not None:
-            advised = await self.adviser.advise(scene, seen, insight)
-            await run.record("advice", lambda rows: self._advised(rows, advised), kind=type(None), tell=("events",))
+        severity = await self.remembered.severity(scene.firing)
+        return self._insight(scene, concluded, heard).with_(suspects=suspects, severity=severity), seen
+
+    def _given_up(self, scene: Scene) -> Insight:
+        says = f"the closer look was given up after {_LONGEST:g} s: there is too much to read"
+        return Insight(incident=scene.incident.id, at=self.clock.now(), enough=False, says=says)
 
     async def _scene(self, id_: str) -> Scene | None:
         def read(rows: Rows) -> Scene | None:
@@ -139,7 +152,8 @@ class Investigator:
     def _windows(self, scene: Scene) -> Windows:
         settings, now = self.settings(), self.clock.now()
         # A look that was put off sees the trouble whole; one at the very beginning sees what led to it.
-        begin = min(scene.incident.opened_at, now) - settings.window
+        # Of one that has lasted for days the last hours tell how it is.
+        begin = max(min(scene.incident.opened_at, now), now - _LATELY) - settings.window
         return Windows(baseline_from=begin - settings.baseline, begin=begin, end=now, log_lines=settings.log_lines)
 
     def _exhibits(self, heard: Sequence[Heard], scene: Scene, windows: Windows) -> list[Evidence]:
