@@ -337,8 +337,11 @@ _SYMPTOMS = frozenset(
     {"high_error_rate", "high_latency", "unhealthy", "dependency_down", "code_error", "bad_release", "unknown"}
 )
 _MEASURED = frozenset(
-    {"high_error_rate", "high_latency", "high_cpu", "memory_pressure", "disk_filling", "log_growth", "certificate_expiry"}
-)
+    (
+        "high_error_rate", "high_latency", "high_cpu", "memory_pressure", "disk_filling", "log_growth",
+        "certificate_expiry",
+    )
+)  # fmt: skip
 """Claims about a figure."""
 _EXPLAINS = {
     "code_error": ("high_error_rate", "unhealthy"),
