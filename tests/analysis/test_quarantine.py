@@ -219,7 +219,8 @@ def test_any_text_is_cleaned_masked_and_cut_without_an_error(text: str) -> None:
     held = quarantine()
     masked = held.mask(text, limit=80)
     assert len(masked) <= 80
-    assert masked == clean(masked, placeholders=True)
+    kept = masked.removesuffix("…")  # the mark of a cut is ours
+    assert kept == clean(kept, placeholders=True)
     held.answer(text)
     json.loads(held.block("data", {text: [text]}).splitlines()[1])
 

@@ -123,7 +123,11 @@ def settings_with(folder: Path, book: dict[str, Any]) -> dict[str, Any]:
     books = folder / "runbooks"
     books.mkdir(parents=True)
     (books / f"{book['name']}.yaml").write_text(json.dumps(book))
-    return {"runbooks": [str(books)], "flags": {"AUTONOMOUS_MONITORING_ENABLED": False}}
+    return {
+        "runbooks": [str(books)],
+        "flags": {"AUTONOMOUS_MONITORING_ENABLED": False},
+        "investigation": {"enabled": False, "start_worker": False},  # dozens of lives, each of which would begin a look
+    }
 
 
 def alert(name: str, target: str) -> Alert:
