@@ -176,7 +176,8 @@ async def play(case: Case, *kills: int) -> list[str]:
     await clearing
 
     async def over() -> bool:
-        row = await case.made.store.read(lambda rows: rows.one("SELECT count(*) AS n FROM runs WHERE status <> 'done'"))
+        left = "SELECT count(*) AS n FROM runs WHERE queue = 'respond' AND status <> 'done'"
+        row = await case.made.store.read(lambda rows: rows.one(left))
         return row is not None and row["n"] == 0
 
     await until(over, "the response to end")
