@@ -16,7 +16,7 @@ from devops_agent.model.sighting import Health
 from devops_agent.model.target import Target
 from devops_agent.model.telemetry import Change, ChangeKind, Figures, Lines
 from devops_agent.ports import PluginError
-from devops_agent.store import evidence
+from devops_agent.store import evidence, insights
 from devops_agent.workers.gather import Sources, Windows, gather
 from tests.engine.site import alert
 from tests.workers.investigating import BEGIN, INCIDENT, POINTS, QUIET, TRACE, Desk, before, desk, steady
@@ -261,6 +261,19 @@ async def test_what_was_gathered_before_a_plan_was_tried_is_not_kept(tmp_path: P
         await here.look()
         assert await here.insight() is None
         assert "insight" not in {event.kind for event in await here.events()}
+
+
+async def test_a_look_that_takes_too_long_is_given_up_and_is_not_enough_to_judge_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("devops_agent.workers.investigate._LONGEST", 0.0)
+    async with desk(tmp_path) as here:
+        await here.trouble()
+        await here.store.write(lambda rows: insights.ask(rows, INCIDENT, attempts=0, now=START, fresh=timedelta()))
+        found = await here.investigate()
+        assert (found.well, found.enough) == (False, False)
+        assert "given up" in found.says
+        assert "insight" in [event.kind for event in await here.events()]
 
 
 class Killer:

@@ -128,7 +128,9 @@ class Investigator:
 
     def _given_up(self, scene: Scene) -> Insight:
         says = f"the closer look was given up after {_LONGEST:g} s: there is too much to read"
-        return Insight(incident=scene.incident.id, at=self.clock.now(), enough=False, says=says)
+        return Insight(
+            incident=scene.incident.id, at=self.clock.now(), asked_at=scene.asked_at, enough=False, says=says
+        )
 
     async def _scene(self, id_: str) -> Scene | None:
         def read(rows: Rows) -> Scene | None:
