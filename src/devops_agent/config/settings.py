@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from devops_agent.model.alert import SERVICE_LABELS
+from devops_agent.model.contact import Notify
 from devops_agent.model.fact import Fact
 from devops_agent.model.learning import Terms
 from devops_agent.model.target import Target, Thresholds, Trust
@@ -215,6 +216,50 @@ class Maintenance(Fact, kw_only=True):
     """Shown wherever something was left undone because of it."""
 
 
+class Oidc(Fact, kw_only=True):
+    """Signing in through an identity provider that speaks OpenID Connect; without `issuer` there is none."""
+
+    issuer: str = ""
+    """Its URL, under which `/.well-known/openid-configuration` is found."""
+    client_id: str = ""
+    """What it calls this service."""
+    client_secret_file: str = ""
+    """File that holds the secret that it gave."""
+    name_claim: str = "preferred_username"
+    """Which claim is the account's name."""
+    role_claim: str = "groups"
+    """Which claim tells the role: a text or a list."""
+    roles: dict[str, str] = {}
+    """Value of that claim → viewer, operator or admin; who has none of them is not let in."""
+
+
+class Accounts(Fact, kw_only=True):
+    """Who may sign in to the page."""
+
+    session: timedelta = timedelta(hours=12)
+    """How long a session lasts."""
+    attempts_per_minute: int = 10
+    """Wrong passwords from one address, or for one account, before it has to wait."""
+    oidc: Oidc = Oidc()
+
+
+class Reports(Fact, kw_only=True):
+    """Reports by mail and on the page."""
+
+    tell: tuple[str, ...] = ()
+    """Names of people, schedules or channels that get them."""
+    daily: str = ""
+    """When, such as `07:30`; empty: not sent. The page has them in any case."""
+    weekly: str = "Mon 07:30"
+    """Day and time."""
+    monthly: str = "1 07:30"
+    """Day of the month and time."""
+    time_zone: str = "UTC"
+    """For these times."""
+    minutes_saved: timedelta = timedelta(minutes=20)
+    """What an incident that is healed alone would have cost a person."""
+
+
 class Log(Fact, kw_only=True):
     """What is written to standard error."""
 
@@ -245,6 +290,9 @@ class Settings(Fact, kw_only=True):
     watchdog: Watchdog = Watchdog()
     investigation: Investigation = Investigation()
     knowledge: Knowledge = Knowledge()
+    notify: Notify = Notify()
+    accounts: Accounts = Accounts()
+    reports: Reports = Reports()
     maintenance: tuple[Maintenance, ...] = ()
     """Windows that recur."""
     runbooks: tuple[str, ...] = ()

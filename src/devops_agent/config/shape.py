@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from devops_agent.config.settings import (
+    Accounts,
     Alerting,
     Breaker,
     Guard,
@@ -18,13 +19,16 @@ from devops_agent.config.settings import (
     Log,
     Maintenance,
     Model,
+    Oidc,
     Polling,
+    Reports,
     Settings,
     Strikes,
     Watchdog,
     Web,
 )
 from devops_agent.model.action import Proof, Step
+from devops_agent.model.contact import Notify, Person, Policy, Rung, Schedule
 from devops_agent.model.duration import write_duration
 from devops_agent.model.learning import Terms
 from devops_agent.model.maintenance import CronError, parse_cron
@@ -274,11 +278,33 @@ SHAPES: Mapping[type, Shape] = {
             "cache": Range(low=timedelta()),
         }
     ),
+    Notify: Shape(
+        rules={
+            "group_window": Range(low=timedelta()),
+            "remind_every": Range(low=_SECOND),
+            "per_hour": _ONE_OR_MORE,
+            "give_up_after": Range(low=_SECOND),
+        }
+    ),
+    Person: Shape(rules={"per_hour": _ONE_OR_MORE}),
+    Schedule: Shape(rules={"each": Range(low=_SECOND), "calendar_file": FilePath()}),
+    Rung: Shape(rules={"wait": Range(low=_SECOND)}),
+    Policy: Shape(rules={"repeat": Range(low=0, high=100)}),
+    Accounts: Shape(rules={"session": Range(low=60 * _SECOND), "attempts_per_minute": _ONE_OR_MORE}),
+    Oidc: Shape(
+        rules={
+            "issuer": Form(pattern=r"|https?://[^\s/]+\S*", example="https://sso.example.com/realms/main"),
+            "client_secret_file": FilePath(),
+        }
+    ),
+    Reports: Shape(rules={"minutes_saved": Range(low=timedelta())}),
     Maintenance: Shape(
         rules={"cron": CronForm(), "lasts": Range(low=timedelta(), high=timedelta(days=31), above=True)},
         required=frozenset({"cron"}),
     ),
-    Target: Shape(rules={"min_healthy": _SHARE, "start_period": Range(low=timedelta())}),
+    Target: Shape(
+        rules={"min_healthy": _SHARE, "objective": Range(low=0.5, high=0.99999), "start_period": Range(low=timedelta())}
+    ),
     Check: Shape(
         rules={
             "method": OneOf(words=_METHODS),

@@ -112,6 +112,8 @@ class TargetForm(Fact, kw_only=True):
     """Requests of your own."""
     thresholds: Thresholds | None = None
     """Its own limits; what is not written comes from the general ones."""
+    objective: float | None = None
+    """Share of the time, such as 0.999, that it is to be well over 30 days."""
     start_period: timedelta = timedelta(seconds=30)
     """How long after a start failures do not count."""
     manage: bool = True
@@ -192,6 +194,7 @@ def _target(form: TargetForm, node: Node, path: Path, writing: Writing) -> Targe
         aliases=form.aliases,
         checks=_checks(form, via, path, writing),
         thresholds=_thresholds(node, path, writing),
+        objective=form.objective,
         start_period=form.start_period,
         options={
             **_options(form.options, (*path, "options"), writing),

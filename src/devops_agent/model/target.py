@@ -89,6 +89,8 @@ class Target(Fact, kw_only=True):
     """Other names under which alerts may speak of it."""
     checks: tuple[Check, ...] = ()
     thresholds: Thresholds = Thresholds()
+    objective: float | None = None
+    """Share of the time, such as 0.999, that it is to be well over 30 days; None: none is set."""
     start_period: timedelta = timedelta(seconds=30)
     """How long after a start failures do not count."""
     options: dict[str, object] = {}
