@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from devops_agent.web import api, describe, forms, metrics, page, stream
+from devops_agent.web import api, describe, forms, metrics, pages, stream
 from devops_agent.web.asking import Desk, as_problem
 from devops_agent.web.auth import Gate
 from devops_agent.web.edge import SAYS_UNFORESEEN, Edge
 from devops_agent.web.intake import Intake
+from devops_agent.web.pages import shell
 from devops_agent.web.parts import Parts
 from devops_agent.web.problem import ProblemError, answer
 
@@ -88,13 +89,22 @@ def create_app(  # noqa: PLR0913 — the seam to the composition root names each
     app.state.stream = stream.Stream(store)
     for path in app.state.intake.paths:
         app.router.routes.append(Route(path, app.state.intake, methods=["POST"]))
-    app.state.routers = (*api.routers(), metrics.router, stream.router, page.router, forms.router)
+    for_people = (*pages.routers(), forms.router)
+    app.state.places = _places(for_people)
+    app.state.routers = (*api.routers(), metrics.router, stream.router, *for_people)
     for router in app.state.routers:
         app.include_router(router)
-    app.mount("/static", page.static_files(), name="static")
+    app.mount("/static", shell.static_files(), name="static")
     _tell_problems(app)
     app.openapi = lambda: describe.describe(app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
     return app
+
+
+def _places(routers: Iterable[APIRouter]) -> frozenset[str]:
+    """Return the first parts of all paths where people are told problems as a page."""
+    return frozenset(
+        route.path.split("/")[1] for router in routers for route in router.routes if isinstance(route, Route)
+    )
 
 
 class _Application(FastAPI):
@@ -165,4 +175,4 @@ _SAYS = {
 
 def _as_asked(request: Request, problem: ProblemError) -> Response:
     """Answer people with a page and programs with a problem."""
-    return page.problem(request, problem) if page.is_for_people(request) else answer(problem)
+    return shell.problem(request, problem) if shell.is_for_people(request) else answer(problem)

@@ -16,7 +16,8 @@ from devops_agent.web.api.overview import order_restart
 from devops_agent.web.asking import DeskOf, Once
 from devops_agent.web.auth import COOKIE
 from devops_agent.web.bodies import MAX_HOURS
-from devops_agent.web.page import back, let_in
+from devops_agent.web.pages.login import let_in
+from devops_agent.web.pages.shell import back
 from devops_agent.web.problem import ProblemError
 
 if TYPE_CHECKING:

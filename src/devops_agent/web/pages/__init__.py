@@ -1,0 +1,27 @@
+"""The pages: what people look at. Made here from the rows, kept right by a small script; they work without it too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+
+def routers() -> tuple[APIRouter, ...]:
+    """Return the routers of all pages."""
+    from devops_agent.web.pages import (
+        audit,
+        docs,
+        incident,
+        incidents,
+        login,
+        overview,
+        runbooks,
+        silences,
+        target,
+        targets,
+    )
+
+    parts = (overview, incidents, incident, targets, target, silences, runbooks, audit, docs, login)
+    return tuple(part.router for part in parts)
