@@ -204,3 +204,29 @@ def test_data_is_written_in_a_fixed_order(connection: Connection) -> None:
     assert json.loads(row["data_json"]) == {"a": {"c": 2, "d": 1}, "b": 1}
     assert row["data_json"].index('"a"') < row["data_json"].index('"b"')
     connection.rollback()
+
+
+async def test_a_long_history_is_read_from_its_end(store: Store) -> None:
+    await store.write(lambda rows: tell(rows, 10))
+    newest = await store.read(lambda rows: events.tail(rows, "INC-1", limit=2))
+    assert [event.says for event in newest] == ["did 8", "did 10"]
+    before = await store.read(lambda rows: events.tail(rows, "INC-1", before=newest[0].seq, limit=2))
+    assert [event.says for event in before] == ["did 4", "did 6"]
+    assert await store.read(lambda rows: events.tail(rows, "INC-1", kind="opened")) == []
+    assert await store.read(lambda rows: events.kinds(rows, "INC-1")) == {"step": 5}
+
+
+async def test_events_are_found_by_what_is_known_of_them(store: Store) -> None:
+    await store.write(lambda rows: tell(rows, 4))
+
+    async def found(**sought: object) -> list[str]:
+        parts = events.Sought().with_(**sought)
+        return [event.says for event in await store.read(lambda rows: events.search(rows, parts))]
+
+    assert await found() == ["did 4", "did 3", "did 2", "did 1"]
+    assert await found(kind="step", actor="cli:alice", target="api", incident="INC-2") == ["did 3", "did 1"]
+    assert await found(text="DID 2") == ["did 2"]
+    assert await found(text="did_2") == await found(text="%") == await found(actor="nobody") == []
+    assert await found(since=START + timedelta(seconds=2), until=START + timedelta(seconds=4)) == ["did 3", "did 2"]
+    page = await store.read(lambda rows: events.search(rows, events.Sought(), before=3, limit=1))
+    assert [event.says for event in page] == ["did 2"]

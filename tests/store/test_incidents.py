@@ -143,3 +143,45 @@ async def test_describing_changes_only_what_is_named(store: Store) -> None:
     assert await store.read(lambda rows: incidents.get(rows, "INC-1")) == opened.with_(
         kind="crash_loop", attempts=2, severity=Severity.INFO, guided="restart", title="", parent="INC-9"
     )
+
+
+async def test_incidents_are_found_by_what_people_remember_of_them(store: Store) -> None:
+    def fill(rows: Rows) -> None:
+        open_(rows, "api")
+        move(rows, open_(rows, "checkout", minutes=10), Status.INVESTIGATING)
+        incidents.describe(rows, "INC-2", severity=Severity.WARNING, kind="high_latency", title="100% of _calls_ slow!")
+
+    await store.write(fill)
+
+    async def found(**sought: object) -> list[str]:
+        parts = incidents.Sought().with_(**sought)
+        return [one.id for one in await store.read(lambda rows: incidents.search(rows, parts))]
+
+    assert await found() == ["INC-2", "INC-1"]
+    assert await found(status="unresolved", target="api") == ["INC-1"]
+    assert await found(severity="warning", kind="high_latency") == ["INC-2"]
+    assert await found(text="CALLS") == await found(text="100%") == await found(text="_calls_ SLOW!") == ["INC-2"]
+    assert await found(text="inc-1") == await found(text="API") == ["INC-1"]
+    assert await found(text="1_0%") == await found(text="' OR 1=1 --") == []
+    assert await found(since=at(5)) == ["INC-2"]
+    assert await found(until=at(5)) == ["INC-1"]
+
+
+async def test_incidents_sought_are_counted_by_status_whatever_status_is_sought(store: Store) -> None:
+    def fill(rows: Rows) -> None:
+        open_(rows, "api")
+        move(rows, open_(rows, "db"), Status.INVESTIGATING)
+
+    await store.write(fill)
+    sought = incidents.Sought(status="open")
+    assert await store.read(lambda rows: incidents.count_sought(rows, sought)) == {"open": 1, "investigating": 1}
+    assert await store.read(lambda rows: incidents.count_sought(rows, incidents.Sought(target="db"))) == {
+        "investigating": 1
+    }
+    assert await store.read(incidents.kinds) == ["down"]
+
+
+async def test_incidents_sought_come_page_by_page(store: Store) -> None:
+    await store.write(lambda rows: [open_(rows, f"t{number}") for number in range(5)])
+    found = await store.read(lambda rows: incidents.search(rows, incidents.Sought(), before=4, limit=2))
+    assert [one.id for one in found] == ["INC-3", "INC-2"]

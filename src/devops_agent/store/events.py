@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
 import msgspec
 
 from devops_agent.model.event import Event
 from devops_agent.model.fact import Fact, to_json
-from devops_agent.store.rows import Row, Rows, from_us, storable, to_us
-
-if TYPE_CHECKING:
-    from datetime import datetime
+from devops_agent.store.rows import Row, Rows, containing, from_us, storable, to_us
 
 GENESIS = "0" * 64
 _COLUMNS = "seq, at, incident, target, kind, actor, says, data_json, hash"
@@ -66,6 +64,30 @@ def of_incident(rows: Rows, incident: str, *, after: int = 0, limit: int = 1_000
     ]
 
 
+def tail(rows: Rows, incident: str, *, before: int = 2**62, kind: str = "", limit: int = 200) -> list[Event]:
+    """Return the newest events of an incident in order, those older than `before` and, if given, of `kind` only."""
+    found = rows.all(
+        f"SELECT {_COLUMNS} FROM events WHERE incident = :incident AND seq < :before AND (:kind = '' OR kind = :kind)"
+        " ORDER BY seq DESC LIMIT :limit",
+        incident=incident,
+        before=before,
+        kind=kind,
+        limit=limit,
+    )
+    return [_event(row) for row in reversed(found)]
+
+
+def kinds(rows: Rows, incident: str) -> dict[str, int]:
+    """Return kind → how many events of it an incident's history has, in the order in which they first came."""
+    return {
+        row["kind"]: int(row["n"])
+        for row in rows.all(
+            "SELECT kind, count(*) AS n FROM events WHERE incident = :incident GROUP BY kind ORDER BY min(seq)",
+            incident=incident,
+        )
+    }
+
+
 def last_said(rows: Rows, incident: str, kind: str) -> str:
     """Return what the newest event of this kind in an incident's history says; empty when there is none."""
     row = rows.one(
@@ -93,6 +115,41 @@ def latest(rows: Rows, *, before: int = 2**62, limit: int = 100) -> list[Event]:
         for row in rows.all(
             f"SELECT {_COLUMNS} FROM events WHERE seq < :before ORDER BY seq DESC LIMIT :limit",
             before=before,
+            limit=limit,
+        )
+    ]
+
+
+class Sought(Fact, kw_only=True):
+    """Which events are looked for; empty: any."""
+
+    kind: str = ""
+    actor: str = ""
+    target: str = ""
+    incident: str = ""
+    text: str = ""
+    """Part of what they say, in letters of any case."""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def search(rows: Rows, sought: Sought, *, before: int = 2**62, limit: int = 100) -> list[Event]:
+    """Return the newest events first that are as `sought`, those older than `before` only."""
+    return [
+        _event(row)
+        for row in rows.all(
+            f"SELECT {_COLUMNS} FROM events WHERE seq < :before AND (:kind = '' OR kind = :kind)"
+            " AND (:actor = '' OR actor = :actor) AND (:target = '' OR target = :target)"
+            " AND (:incident = '' OR incident = :incident) AND at >= :since AND at < :until"
+            " AND (:text = '' OR lower(says) LIKE :text ESCAPE '!') ORDER BY seq DESC LIMIT :limit",
+            before=before,
+            kind=sought.kind,
+            actor=sought.actor,
+            target=sought.target,
+            incident=sought.incident,
+            since=to_us(sought.since) if sought.since else -(2**62),
+            until=to_us(sought.until) if sought.until else 2**62,
+            text=containing(sought.text),
             limit=limit,
         )
     ]

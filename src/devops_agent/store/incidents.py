@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from devops_agent.model.alert import Severity
+from devops_agent.model.fact import Fact
 from devops_agent.model.incident import Incident, Status
-from devops_agent.store.rows import Row, Rows, StaleError, from_us, maybe_time, next_number, to_us
+from devops_agent.store.rows import Row, Rows, StaleError, containing, from_us, maybe_time, next_number, to_us
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
 _COLUMNS = (
     "id, number, status, severity, target, cause_group, kind, title, opened_at, changed_at, resolved_at, parent,"
@@ -124,6 +125,68 @@ def page(rows: Rows, *, before: int = 2**62, status: str = "", target: str = "",
             limit=limit,
         )
     ]
+
+
+class Sought(Fact, kw_only=True):
+    """Which incidents are looked for; empty: any."""
+
+    status: str = ""
+    """A status, or `unresolved`."""
+    severity: str = ""
+    target: str = ""
+    kind: str = ""
+    text: str = ""
+    """Part of title, reason or target, in letters of any case."""
+    since: datetime | None = None
+    """Opened no earlier than then."""
+    until: datetime | None = None
+
+
+def search(rows: Rows, sought: Sought, *, before: int = 2**62, limit: int = 50) -> list[Incident]:
+    """Return incidents that are as `sought`, newest first, those numbered below `before`."""
+    return [
+        _incident(row)
+        for row in rows.all(
+            f"SELECT {_COLUMNS} FROM incidents WHERE number < :before"
+            " AND (:status = '' OR status = :status OR (:status = 'unresolved' AND status <> 'resolved'))"
+            f" AND {_AS_SOUGHT} ORDER BY number DESC LIMIT :limit",
+            before=before,
+            status=sought.status,
+            limit=limit,
+            **_values(sought),
+        )
+    ]
+
+
+def count_sought(rows: Rows, sought: Sought) -> dict[str, int]:
+    """Return status → how many incidents of it are as `sought`, whose own status does not count."""
+    found = rows.all(
+        f"SELECT status, count(*) AS n FROM incidents WHERE {_AS_SOUGHT} GROUP BY status", **_values(sought)
+    )
+    return {row["status"]: int(row["n"]) for row in found}
+
+
+_AS_SOUGHT = (
+    "(:severity = '' OR severity = :severity) AND (:target = '' OR target = :target) AND (:kind = '' OR kind = :kind)"
+    " AND opened_at >= :since AND opened_at < :until AND (:text = '' OR lower(title) LIKE :text ESCAPE '!'"
+    " OR lower(reason) LIKE :text ESCAPE '!' OR lower(target) LIKE :text ESCAPE '!' OR lower(id) LIKE :text ESCAPE '!')"
+)
+
+
+def _values(sought: Sought) -> dict[str, object]:
+    return {
+        "severity": sought.severity,
+        "target": sought.target,
+        "kind": sought.kind,
+        "text": containing(sought.text),
+        "since": to_us(sought.since) if sought.since else -(2**62),
+        "until": to_us(sought.until) if sought.until else 2**62,
+    }
+
+
+def kinds(rows: Rows) -> list[str]:
+    """Return every fault class that an incident has had."""
+    return [row["kind"] for row in rows.all("SELECT DISTINCT kind FROM incidents ORDER BY kind")]
 
 
 def move(

@@ -85,6 +85,13 @@ def maybe_time(value: int | None) -> datetime | None:
     return None if value is None else from_us(value)
 
 
+def containing(text: str) -> str:
+    """Return the pattern for `lower(column) LIKE … ESCAPE '!'` of values that contain `text`; empty for no text."""
+    for special in "!%_":
+        text = text.replace(special, f"!{special}")
+    return f"%{text.lower()}%" if text else ""
+
+
 def next_number(rows: Rows, name: str) -> int:
     """Return 1, 2, 3, … without holes that a reader could see as lost; ids that people type are made from it."""
     row = rows.one(
