@@ -65,6 +65,19 @@ class Incident(Shape):
     guided: str
 
 
+class Story(Shape):
+    """An incident in plain words: one sentence for each question that people ask first."""
+
+    happened: str
+    why: str
+    """Empty: it was an order, which has no cause."""
+    done: str
+    asked: str
+    """What is asked of people, or that nothing is."""
+    says: str
+    """All of it, as one paragraph."""
+
+
 class Alert(Shape):
     """One signal about one thing."""
 

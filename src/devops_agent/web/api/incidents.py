@@ -10,6 +10,7 @@ from devops_agent.engine import commands
 from devops_agent.model.decision import Answer
 from devops_agent.model.event import last_diagnosis
 from devops_agent.model.incident import Incident, Status
+from devops_agent.model.story import Story, tell
 from devops_agent.store import alerts, approvals, attempts, events, evidence, incidents, insights
 from devops_agent.store.rows import Rows
 from devops_agent.web import bodies, causes, schemas
@@ -24,6 +25,7 @@ Cursor = Annotated[
     str, Query(pattern=r"^[0-9]{0,18}$", description="`next` of the answer before; empty: from the start")
 ]
 Limit = Annotated[int, Query(ge=1, le=500)]
+Word = Annotated[str, Query(max_length=253)]
 STATUSES = tuple(status.value for status in Status)
 StatusAsked = Literal[
     "", "unresolved", "open", "investigating", "awaiting_approval", "remediating", "verifying", "escalated", "resolved"
@@ -32,18 +34,20 @@ NEWEST = 2**62
 
 
 @router.get("/incidents", responses=problems(), dependencies=[needs("read")])
-async def list_(
+async def list_(  # noqa: PLR0913, PLR0917 — what may be asked for
     desk: DeskOf,
     status: StatusAsked = "",
-    target: Annotated[str, Query(max_length=253)] = "",
+    target: Word = "",
+    severity: Literal["", "critical", "warning", "info", "none"] = "",
+    kind: Annotated[str, Query(max_length=253, description="fault class")] = "",
+    text: Annotated[str, Query(max_length=253, description="part of title, reason, target or id, in any case")] = "",
     cursor: Cursor = "",
     limit: Limit = 50,
 ) -> schemas.Page[schemas.Incident]:
-    """List incidents, newest first."""
+    """List incidents, newest first: all, or those that are as asked."""
+    sought = incidents.Sought(status=status, target=target, severity=severity, kind=kind, text=text)
     before = int(cursor or NEWEST)
-    found = await desk.read(
-        lambda rows: incidents.page(rows, before=before, status=status, target=target, limit=limit + 1)
-    )
+    found = await desk.read(lambda rows: incidents.search(rows, sought, before=before, limit=limit + 1))
     items = [schemas.Incident.model_validate(one) for one in found[:limit]]
     more = len(found) > limit
     return schemas.Page(items=items, next=items[-1].id.removeprefix("INC-") if more else None)
@@ -53,6 +57,20 @@ async def list_(
 async def get(desk: DeskOf, incident: IncidentId) -> schemas.Incident:
     """Show an incident."""
     return schemas.Incident.model_validate(await desk.read(lambda rows: _known(rows, incident)))
+
+
+@router.get("/incidents/{incident}/story", responses=problems(404), dependencies=[needs("read")])
+async def story(desk: DeskOf, incident: IncidentId) -> schemas.Story:
+    """Tell an incident in a few plain sentences: what happened, why, what was done, what is asked of people."""
+    now = desk.parts.clock.now()
+
+    def read(rows: Rows) -> Story:
+        found = _known(rows, incident)
+        tried, asked = attempts.of_incident(rows, incident), approvals.of_incident(rows, incident)
+        diagnosis = last_diagnosis(events.tail(rows, incident, kind="diagnosis", limit=1))
+        return tell(found, diagnosis=diagnosis, attempts=tried, questions=asked, now=now)
+
+    return schemas.Story.model_validate(await desk.read(read))
 
 
 @router.get("/incidents/{incident}/timeline", responses=problems(404), dependencies=[needs("read")])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
 
 from devops_agent.store import alerts, events, outbox
+from fastapi import APIRouter, Query
+
 from devops_agent.web import schemas
-from devops_agent.web.api.incidents import NEWEST, Cursor, Limit
+from devops_agent.web.api.incidents import NEWEST, Cursor, Limit, Word
 from devops_agent.web.asking import Desk, DeskOf, needs, problems
 
 router = APIRouter(prefix="/api/v1", tags=["record"])
@@ -27,9 +29,20 @@ async def received(desk: DeskOf, limit: Limit = 100) -> schemas.Page[schemas.Ale
 
 
 @router.get("/audit", responses=problems(), dependencies=[needs("read")])
-async def audit(desk: DeskOf, cursor: Cursor = "", limit: Limit = 100) -> schemas.Page[schemas.Event]:
-    """List all events, newest first."""
-    found = await desk.read(lambda rows: events.latest(rows, before=int(cursor or NEWEST), limit=limit + 1))
+async def audit(  # noqa: PLR0913, PLR0917 — what may be asked for
+    desk: DeskOf,
+    kind: Word = "",
+    actor: Word = "",
+    target: Word = "",
+    incident: Word = "",
+    text: Annotated[str, Query(max_length=253, description="part of what they say, in letters of any case")] = "",
+    cursor: Cursor = "",
+    limit: Limit = 100,
+) -> schemas.Page[schemas.Event]:
+    """List events, newest first: all, or those that are as asked."""
+    sought = events.Sought(kind=kind, actor=actor, target=target, incident=incident, text=text)
+    before = int(cursor or NEWEST)
+    found = await desk.read(lambda rows: events.search(rows, sought, before=before, limit=limit + 1))
     items = [schemas.Event.model_validate(one) for one in found[:limit]]
     return schemas.Page(items=items, next=str(items[-1].seq) if len(found) > limit else None)
 
