@@ -36,6 +36,7 @@ from devops_agent.loops.chronicle import Chronicle
 from devops_agent.loops.discovery import Discovery
 from devops_agent.loops.every import every
 from devops_agent.loops.heartbeat import Heart, Vigil, figures
+from devops_agent.loops.historian import Historian
 from devops_agent.loops.janitor import Janitor
 from devops_agent.loops.poller import Poller
 from devops_agent.loops.watchers import Relay
@@ -121,6 +122,12 @@ class Agent:
         )
         self.poller.on = self.settings.flags.AUTONOMOUS_MONITORING_ENABLED
         self.poller.changed = self._health_changed
+        self.historian = Historian(
+            store=store,
+            polling=lambda: self.settings.polling,
+            windows=lambda now: self._ground.windows(now),  # noqa: PLW0108 — the ground is replaced
+            known=lambda: self.poller.sightings,
+        )
         self.site = Site(
             store=store,
             clock=clock,
@@ -194,6 +201,7 @@ class Agent:
             self.poller.run(),
             every(10, beat, clock=clock, name="heartbeat"),
             every(1, self._save_sightings, clock=clock, name="sightings"),
+            every(15, self.historian.tick, clock=clock, name="historian"),
             every(2, self._look_at_files, clock=clock, name="settings", bell=self._reload),
             every(5, self._follow_flags, clock=clock, name="flags", bell=store.bell.on("events")),
             every(5, chronicle.tick, clock=clock, name="chronicle", bell=store.bell.on("events")),
@@ -228,6 +236,7 @@ class Agent:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._save_sightings(self._clock.now())
+        await self.historian.close(self._clock.now())
         await self._parts.close()
         log.info("agent stopped")
 
@@ -318,6 +327,8 @@ class Agent:
         known = {target.name for target in self._ground.directory}
         if not fresh:
             return
+        for one in fresh:
+            self.historian.note(one)
 
         def save(rows: Rows) -> None:
             targets.keep(rows, fresh)

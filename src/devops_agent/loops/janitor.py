@@ -19,6 +19,7 @@ from devops_agent.store import (
     insights,
     judgements,
     outbox,
+    readings,
     runs,
 )
 
@@ -78,6 +79,7 @@ class Janitor:
                 "judgements": judgements.forget(rows, judged_before=old),
                 "notices": outbox.forget(rows, created_before=old),
                 "attempts": attempts.forget_undone(rows, decided_before=old),
+                "readings": readings.forget(rows, now=now),
             }
 
         deleted = await self._store.write(forget)

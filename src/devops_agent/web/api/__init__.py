@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from devops_agent.web.api import catalogue, controls, incidents, knowledge, learning, overview, record
+from devops_agent.web.api import catalogue, controls, incidents, knowledge, learning, overview, record, reports
 
 
 def routers() -> list[APIRouter]:
@@ -15,4 +15,5 @@ def routers() -> list[APIRouter]:
         learning.router,
         knowledge.router,
         record.router,
+        reports.router,
     ]
