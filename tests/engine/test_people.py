@@ -5,6 +5,7 @@ import pytest
 from devops_agent.config.settings import Web
 from devops_agent.engine import commands
 from devops_agent.model.attempt import Outcome
+from devops_agent.model.contact import Channel, Notify
 from devops_agent.model.decision import Answer
 from devops_agent.model.identity import Identity, Protected
 from devops_agent.model.incident import Status
@@ -35,15 +36,16 @@ async def test_a_risky_plan_is_put_before_a_person_and_nothing_is_done_meanwhile
         assert notice.message["next_steps"] == ["devops-agent approve APR-1", "devops-agent deny APR-1"]
 
 
-async def test_notices_are_for_pam_from_when_that_is_switched_on(set_scene: Set) -> None:
+@pytest.mark.parametrize("channels", [(), (Channel(name="chat", via="slack"),)])
+async def test_a_notice_wakes_who_delivers_it_when_there_are_channels(
+    set_scene: Set, channels: tuple[Channel, ...]
+) -> None:
     async with set_scene(runbooks=[DEPLOY]) as scene:
+        scene.settings = scene.settings.with_(notify=Notify(channels=channels))
         await fall(scene)
         await scene.run()
-        await switch(scene, "PAM_INTEGRATION_ENABLED", on=True)
-        await answer(scene, Answer.DENIED, comment="")
-        await scene.run()
-        told = [(notice.kind, notice.channels) for notice in await scene.store.read(outbox.latest)]
-        assert told == [("escalated", ("pam",)), ("approval", ())]
+        assert len(await scene.store.read(outbox.latest)) == 1
+        assert (await scene.store.read(lambda rows: runs.next_due(rows, outbox.QUEUE)) is None) == (channels == ())
 
 
 async def test_a_notice_links_to_where_people_reach_the_page(set_scene: Set) -> None:

@@ -12,8 +12,8 @@ from devops_agent.kit.testing import START
 from devops_agent.loops.janitor import KEEP, Janitor
 from devops_agent.model.alert import Severity
 from devops_agent.model.evidence import Evidence
+from devops_agent.model.notice import Notice
 from devops_agent.store import Store, evidence, open_store, outbox, runs
-from devops_agent.store.outbox import Notice
 from devops_agent.store.rows import Rows
 
 HOUR = timedelta(hours=1)

@@ -8,12 +8,12 @@ from devops_agent.model.alert import Severity
 from devops_agent.model.attempt import ActionDone, Attempt, Outcome
 from devops_agent.model.decision import Decision, Permission, Verdict
 from devops_agent.model.evidence import Evidence
+from devops_agent.model.notice import Notice
 from devops_agent.model.runbook import Plan
 from devops_agent.model.sighting import Health, Sighting
 from devops_agent.model.target import Check, Target
-from devops_agent.store import Store, attempts, evidence, heartbeats, outbox, targets
+from devops_agent.store import Store, attempts, evidence, heartbeats, outbox, runs, targets
 from devops_agent.store.heartbeats import Heartbeat
-from devops_agent.store.outbox import Notice
 from devops_agent.store.rows import Rows
 
 
@@ -41,12 +41,30 @@ async def test_the_same_notice_is_put_once(store: Store) -> None:
     assert found[0].id > found[1].id
 
 
-async def test_a_notice_waits_only_for_a_channel_that_is_to_deliver_it(store: Store) -> None:
-    await store.write(lambda rows: outbox.put(rows, notice("shown")))
+async def test_a_notice_that_nobody_is_to_be_told_of_is_shown_and_wakes_nobody(store: Store) -> None:
+    await store.write(lambda rows: outbox.put(rows, notice("shown"), wakes=False))
     assert await store.read(outbox.pending) == 0
-    await store.write(lambda rows: outbox.put(rows, notice("sent").with_(channels=("pam",))))
-    assert await store.read(outbox.pending) == 1
-    assert (await store.read(outbox.latest))[0].channels == ("pam",)
+    assert await store.read(outbox.unrouted) == []
+    assert await store.read(lambda rows: runs.next_due(rows, outbox.QUEUE)) is None
+
+
+async def test_notices_wake_the_one_run_that_delivers_until_it_was_decided_who_is_told(store: Store) -> None:
+    for key in ("one", "two"):
+        await store.write(lambda rows, key=key: outbox.put(rows, notice(key)))  # type: ignore[misc]
+    found = await store.read(outbox.unrouted)
+    assert [one.key for one in found] == ["one", "two"]
+    assert await store.read(outbox.pending) == 2
+    claimed = await store.write(
+        lambda rows: runs.claim(rows, outbox.QUEUE, owner="me", now=START, lease=timedelta(seconds=30))
+    )
+    assert claimed is not None
+    assert (claimed.job, claimed.key) == (outbox.JOB, outbox.KEY)
+    await store.write(lambda rows: outbox.mark_routed(rows, [found[0].id], now=START))
+    assert [one.key for one in await store.read(outbox.unrouted)] == ["two"]
+    told = await store.read(lambda rows: outbox.get(rows, found[0].id))
+    assert told is not None
+    assert told.routed_at == START
+    assert await store.read(lambda rows: outbox.of_key(rows, "one")) == told
 
 
 async def test_a_notice_is_not_there_when_the_fact_that_it_tells_is_not(store: Store) -> None:

@@ -22,7 +22,7 @@ class Flags(Fact, kw_only=True):
     AUTO_REMEDIATION_ENABLED: bool = True
     """Act. Off: monitoring only; the timeline says what would have been done."""
     PAM_INTEGRATION_ENABLED: bool = False
-    """Write notices into the outbox for the PAM assistant too (`channels: ["pam"]`), not only for the page."""
+    """Tell people through the PAM assistant too: without it, channels with `via: pam` get nothing."""
 
 
 class Web(Fact, kw_only=True):

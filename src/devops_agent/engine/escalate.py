@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from devops_agent.engine import lifecycle
 from devops_agent.model.alert import Severity
 from devops_agent.model.incident import Incident, Status
-from devops_agent.store import controls, outbox
+from devops_agent.model.notice import Notice
+from devops_agent.store import outbox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +48,7 @@ def tell(  # noqa: PLR0913 — a notice has these parts
     """Put a notice in the outbox, in the transaction of the fact that it tells."""
     outbox.put(
         rows,
-        outbox.Notice(
+        Notice(
             key=f"{incident.id}/{kind}/{int(now.timestamp() * 1000)}",
             incident=incident.id,
             kind=kind,
@@ -58,9 +59,9 @@ def tell(  # noqa: PLR0913 — a notice has these parts
                 "next_steps": list(next_steps),
                 "links": {"incident": _link(settings, f"/incidents/{incident.id}")},
             },
-            channels=channels(rows, settings),
             created_at=now,
         ),
+        wakes=bool(settings.notify.channels),
     )
     log.info("notice", extra={"incident": incident.id, "about": kind, "says": says, "next_steps": list(next_steps)})
 
@@ -70,7 +71,7 @@ def tell_storm(rows: Rows, *, says: str, settings: Settings, now: datetime) -> N
     window = int(now.timestamp() // _STORM.total_seconds())
     fresh = outbox.put(
         rows,
-        outbox.Notice(
+        Notice(
             key=f"storm/{window}",
             incident="",
             kind="storm",
@@ -81,18 +82,12 @@ def tell_storm(rows: Rows, *, says: str, settings: Settings, now: datetime) -> N
                 "next_steps": ["look for what they share: network, storage, a database, this machine"],
                 "links": {"incidents": _link(settings, "/incidents")},
             },
-            channels=channels(rows, settings),
             created_at=now,
         ),
+        wakes=bool(settings.notify.channels),
     )
     if fresh:
         log.warning("notice", extra={"incident": "", "about": "storm", "says": says})
-
-
-def channels(rows: Rows, settings: Settings) -> tuple[str, ...]:
-    """Return through what a notice is to be delivered, beside being shown: what was switched while running counts."""
-    name = "PAM_INTEGRATION_ENABLED"
-    return ("pam",) if controls.flags(rows).get(name, settings.flags.PAM_INTEGRATION_ENABLED) else ()
 
 
 def _link(settings: Settings, path: str) -> str:

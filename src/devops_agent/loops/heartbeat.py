@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devops_agent.engine.escalate import channels
 from devops_agent.engine.stock import overdue
 from devops_agent.model.alert import Severity
+from devops_agent.model.notice import Notice
 from devops_agent.store import events, heartbeats, outbox
 
 if TYPE_CHECKING:
@@ -73,16 +73,15 @@ class Vigil:
 
         def tell(rows: Rows) -> None:
             events.add(rows, "frozen" if frozen else "thawed", says, at=now)
-            notice = outbox.Notice(
+            notice = Notice(
                 key=f"watchdog/{now.isoformat()}",
                 incident="",
                 kind="frozen" if frozen else "thawed",
                 severity=Severity.CRITICAL if frozen else Severity.INFO,
                 message={"title": "alerting", "says": says, "next_steps": ["look at Prometheus and Alertmanager"]},
-                channels=channels(rows, self._settings()),
                 created_at=now,
             )
-            outbox.put(rows, notice)
+            outbox.put(rows, notice, wakes=bool(self._settings().notify.channels))
 
         await self._store.write(tell, tell=("events",))
         log.warning(says)

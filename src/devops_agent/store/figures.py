@@ -40,17 +40,6 @@ def actions_by_result(rows: Rows) -> dict[tuple[str, str], int]:
     }
 
 
-def notices_by_result(rows: Rows) -> dict[tuple[str, str], int]:
-    """Return (kind, result) → how many notices; results are `sent` and `waiting`."""
-    return {
-        (row["kind"], row["result"]): int(row["n"])
-        for row in rows.all(
-            "SELECT kind, CASE WHEN sent_at IS NULL THEN 'waiting' ELSE 'sent' END AS result, count(*) AS n"
-            " FROM outbox GROUP BY kind, result"
-        )
-    }
-
-
 def day(rows: Rows, *, begin: datetime, end: datetime) -> Day:
     """Return what happened from `begin` until before `end`."""
     span = {"begin": to_us(begin), "end": to_us(end)}

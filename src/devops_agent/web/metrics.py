@@ -17,7 +17,18 @@ from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from devops_agent.store import approvals, attempts, controls, events, figures, heartbeats, incidents, outbox, targets
+from devops_agent.store import (
+    approvals,
+    attempts,
+    controls,
+    deliveries,
+    events,
+    figures,
+    heartbeats,
+    incidents,
+    outbox,
+    targets,
+)
 from devops_agent.store.rows import Rows, StoreError
 from devops_agent.web.asking import desk_of, problems
 from devops_agent.web.problem import busy
@@ -61,7 +72,7 @@ class Figures:
     sightings: list[Sighting]
     incidents: dict[str, int]
     actions: dict[tuple[str, str], int]
-    notices: dict[tuple[str, str], int]
+    deliveries: dict[tuple[str, str], int]
     outbox_pending: int
     approvals_waiting: int
     pauses: list[Pause]
@@ -142,7 +153,7 @@ class Meter:
             sightings=targets.all_(rows),
             incidents=incidents.count_by_status(rows),
             actions=figures.actions_by_result(rows),
-            notices=figures.notices_by_result(rows),
+            deliveries=deliveries.counts(rows),
             outbox_pending=outbox.pending(rows),
             approvals_waiting=len(approvals.pending(rows)),
             pauses=controls.pauses(rows, now=now),
@@ -171,11 +182,9 @@ def _of_rows(read: Figures, breaker: Breaker) -> Iterable[Metric]:
     yield _counter(
         "actions", "Actions executed", {key: float(n) for key, n in read.actions.items()}, "action", "result"
     )
-    notices = {("outbox", f"{result}"): 0.0 for result in ("sent", "waiting")}
-    for (_, result), count in read.notices.items():
-        notices["outbox", result] += count
-    yield _gauge("notifications", "Notices for people, by channel and result", notices, "channel", "result")
-    yield _gauge("outbox_pending", "Notices that wait for a channel", {(): float(read.outbox_pending)})
+    told = {key: float(n) for key, n in read.deliveries.items()}
+    yield _counter("notifications", "Messages to people, by channel and result", told, "channel", "result")
+    yield _gauge("outbox_pending", "Messages that are still to be told", {(): float(read.outbox_pending)})
     yield _gauge("approvals_waiting", "Questions that wait for an answer", {(): float(read.approvals_waiting)})
     yield _gauge(
         "incidents", "Incidents by status", {(status,): float(n) for status, n in read.incidents.items()}, "status"
