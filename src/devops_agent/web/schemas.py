@@ -354,10 +354,32 @@ class Notice(Shape):
     kind: str
     severity: str
     message: dict[str, Any]
-    channels: list[str]
-    """What is to deliver it; without any it is only shown."""
     created_at: datetime
-    sent_at: datetime | None
+    routed_at: datetime | None
+    """When it was decided who is told."""
+
+
+class NoticeDelivery(Shape):
+    """A notice on its way to one channel."""
+
+    channel: str
+    person: str
+    """Empty: whoever reads the channel."""
+    stage: str
+    """waiting, sending, sent, failed, dropped, gathered."""
+    says: str
+    """Why it stands where it stands."""
+    not_before: datetime
+    tries: int
+    repeats: int
+    """How often it was sent again with nobody knowing whether it had been taken before."""
+    ended_at: datetime | None
+
+
+class NoticeTold(Notice):
+    """A notice with what became of it on each channel; without any it is only shown."""
+
+    deliveries: list[NoticeDelivery]
 
 
 class Flag(Shape):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from devops_agent.store import alerts, events, outbox
 from fastapi import APIRouter, Query
 
+from devops_agent.store import alerts, deliveries, events, outbox
 from devops_agent.web import schemas
 from devops_agent.web.api.incidents import NEWEST, Cursor, Limit, Word
 from devops_agent.web.asking import Desk, DeskOf, needs, problems
+
+if TYPE_CHECKING:
+    from devops_agent.model.notice import Delivery, Notice
+    from devops_agent.store.rows import Rows
 
 router = APIRouter(prefix="/api/v1", tags=["record"])
 
@@ -67,7 +71,20 @@ async def prove(desk: Desk) -> schemas.AuditProof:
 
 
 @router.get("/outbox", responses=problems(), dependencies=[needs("read")])
-async def notices(desk: DeskOf, limit: Limit = 100) -> schemas.Page[schemas.Notice]:
-    """List the notices for people, newest first."""
-    found = await desk.read(lambda rows: outbox.latest(rows, limit=limit))
-    return schemas.Page(items=[schemas.Notice.model_validate(one) for one in found])
+async def notices(desk: DeskOf, limit: Limit = 100) -> schemas.Page[schemas.NoticeTold]:
+    """List the notices for people, newest first, with what became of each on its channels."""
+    found, told = await desk.read(lambda rows: _told(rows, limit))
+    return schemas.Page(
+        items=[
+            schemas.NoticeTold(
+                **schemas.Notice.model_validate(one).model_dump(),
+                deliveries=[schemas.NoticeDelivery.model_validate(each) for each in told[one.id]],
+            )
+            for one in found
+        ]
+    )
+
+
+def _told(rows: Rows, limit: int) -> tuple[list[Notice], dict[int, list[Delivery]]]:
+    found = outbox.latest(rows, limit=limit)
+    return found, deliveries.of_notices(rows, [one.id for one in found])
