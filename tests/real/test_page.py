@@ -114,7 +114,7 @@ async def test_what_somebody_is_typing_is_not_swept_away(web: Running, browser: 
 async def test_the_page_says_so_when_the_connection_is_gone(web: Running, browser: Browser) -> None:
     page, _ = await open_page(browser, web)
     web.task.cancel()
-    await expect(page.locator("#live")).to_have_text("reconnecting")
+    await expect(page.locator("#live")).to_have_text("not live")
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, False), (390, True)])

@@ -91,6 +91,12 @@ def pending(rows: Rows) -> list[Approval]:
     ]
 
 
+def count_pending(rows: Rows) -> int:
+    """Return how many questions wait."""
+    row = rows.one("SELECT count(*) AS n FROM approvals WHERE answer = 'pending'")
+    return int(row["n"]) if row else 0
+
+
 def of_incident(rows: Rows, incident: str) -> list[Approval]:
     """Return an incident's questions, oldest first."""
     return [

@@ -100,6 +100,31 @@ def open_ones(rows: Rows, *, limit: int = 500) -> list[Incident]:
     ]
 
 
+def open_in(rows: Rows, *statuses: Status, limit: int) -> list[Incident]:
+    """Return open incidents of these statuses, newest first."""
+    found: list[Incident] = []
+    for status in statuses:
+        # One status at a time, said to be open: only so the small index of the open ones is used.
+        found += [
+            _incident(row)
+            for row in rows.all(
+                f"SELECT {_COLUMNS} FROM incidents WHERE status = :status AND status <> 'resolved'"
+                " ORDER BY number DESC LIMIT :limit",
+                status=status.value,
+                limit=limit,
+            )
+        ]
+    return sorted(found, key=lambda one: int(one.id.removeprefix("INC-")), reverse=True)[:limit]
+
+
+def count_open(rows: Rows) -> dict[Status, int]:
+    """Return status → number of incidents, of the open ones."""
+    return {
+        Status(row["status"]): int(row["n"])
+        for row in rows.all("SELECT status, count(*) AS n FROM incidents WHERE status <> 'resolved' GROUP BY status")
+    }
+
+
 def children(rows: Rows, parent: str) -> list[Incident]:
     """Return the open incidents that `parent` explains."""
     return [
@@ -113,12 +138,18 @@ def children(rows: Rows, parent: str) -> list[Incident]:
 
 def page(rows: Rows, *, before: int = 2**62, status: str = "", target: str = "", limit: int = 50) -> list[Incident]:
     """Return incidents, newest first, those numbered below `before`; `status` may also be `unresolved`."""
+    # Only what is asked for is written, so that the index that fits can be used.
+    asked = ["number < :before"]
+    if status:
+        asked.append("status <> 'resolved'" if status == "unresolved" else "status = :status")
+    if status not in ("", "unresolved", "resolved"):
+        asked.append("status <> 'resolved'")
+    if target:
+        asked.append("target = :target")
     return [
         _incident(row)
         for row in rows.all(
-            f"SELECT {_COLUMNS} FROM incidents WHERE number < :before"
-            " AND (:status = '' OR status = :status OR (:status = 'unresolved' AND status <> 'resolved'))"
-            " AND (:target = '' OR target = :target) ORDER BY number DESC LIMIT :limit",
+            f"SELECT {_COLUMNS} FROM incidents WHERE {' AND '.join(asked)} ORDER BY number DESC LIMIT :limit",
             before=before,
             status=status,
             target=target,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from datetime import UTC, datetime
 from functools import cache
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import HTMLResponse
@@ -51,7 +53,15 @@ def _templates() -> jinja2.Environment:
         lasting=write_duration,
         limit=limit,
     )
+    environment.globals["asset"] = asset
     return environment
+
+
+@cache
+def asset(name: str) -> str:
+    """Return the address of a file of the page, which changes when the file does."""
+    held = (resources.files("devops_agent.web") / "static" / name).read_bytes()
+    return f"/static/{name}?{hashlib.sha256(held).hexdigest()[:12]}"
 
 
 def clock(moment: datetime | None) -> Markup:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.staticfiles import StaticFiles
 
-from devops_agent.store import controls, events, heartbeats
+from devops_agent.store import approvals, controls, events, heartbeats
 from devops_agent.web.api.overview import SILENT_AFTER, read_flags
 from devops_agent.web.problem import ProblemError
 from devops_agent.web.render import page
@@ -19,17 +19,51 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from starlette.types import Scope
+
     from devops_agent.store.rows import Rows
     from devops_agent.web.asking import Desk
 
+
+class Place(NamedTuple):
+    """Where the navigation leads."""
+
+    path: str
+    name: str
+    key: str
+    """What follows `g` on the keyboard to go there."""
+
+
+PLACES = (
+    Place("/", "Overview", "o"),
+    Place("/incidents", "Incidents", "i"),
+    Place("/approvals", "Approvals", "a"),
+    Place("/targets", "Targets", "t"),
+    Place("/silences", "Silences", "s"),
+    Place("/runbooks", "Runbooks", "r"),
+    Place("/learning", "Learning", "l"),
+    Place("/reports", "Reports", "p"),
+    Place("/audit", "Audit", "u"),
+    Place("/settings", "Settings", "e"),
+)
 SHOWN = 40
 """Rows of a list on one page."""
 Cursor = Annotated[str, Query(pattern=r"^[0-9]{0,18}$")]
 
 
+class _Files(StaticFiles):
+    """Files that browsers keep: their addresses change with what is in them."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        answer = await super().get_response(path, scope)
+        kept = "public, max-age=31536000, immutable" if scope["query_string"] else "no-cache"
+        answer.headers["Cache-Control"] = kept
+        return answer
+
+
 def static_files() -> StaticFiles:
-    """Return style, script and picture."""
-    return StaticFiles(packages=[("devops_agent.web", "static")])
+    """Return style, scripts and picture."""
+    return _Files(packages=[("devops_agent.web", "static")])
 
 
 def is_for_people(request: Request) -> bool:
@@ -89,6 +123,7 @@ async def show(request: Request, desk: Desk, name: str, read: Callable[[Rows, da
         alive = beat is not None and (now - beat.at).total_seconds() <= SILENT_AFTER
         return {
             "seq": events.head(rows)[0],
+            "waiting": approvals.count_pending(rows),
             "agent": {"alive": alive, "at": beat.at} if beat else None,
             "pauses": controls.pauses(rows, now=now),
             "flags": {flag.name: flag.value for flag in read_flags(rows, desk)},
@@ -101,6 +136,7 @@ async def show(request: Request, desk: Desk, name: str, read: Callable[[Rows, da
         viewer=viewer,
         version=desk.parts.version,
         now=now,
-        here=f"/{name}" if name != "overview" else "/",
+        here=request.url.path,
+        places=[place for place in PLACES if place.path.split("/")[1] in request.app.state.places],
         **values,
     )
