@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING, TypeVar, get_args, get_origin
 
 import msgspec
@@ -61,10 +62,16 @@ def _with_durations(value: object, kind: object) -> object:
     for one in (kind, *get_args(kind)):
         inner = get_args(one)
         if isinstance(value, Mapping) and isinstance(one, type) and issubclass(one, msgspec.Struct):
-            kinds = {field.encode_name: field.type for field in msgspec.structs.fields(one)}
+            kinds = _kinds(one)
             return {name: _with_durations(each, kinds.get(name)) for name, each in value.items()}
         if isinstance(value, Mapping) and get_origin(one) is dict:
             return {name: _with_durations(each, inner[1]) for name, each in value.items()}
         if isinstance(value, (list, tuple)) and get_origin(one) in (list, tuple):
             return [_with_durations(each, inner[0]) for each in value]
     return value
+
+
+@cache
+def _kinds(struct: type[msgspec.Struct]) -> Mapping[str, object]:
+    """Return key → type; kept, because reading annotations takes longer than all else here and actions ask often."""
+    return {field.encode_name: field.type for field in msgspec.structs.fields(struct)}
