@@ -187,7 +187,7 @@ async def test_a_login_link_is_good_for_one_use(web: Running) -> None:
     answer = await web.get("/login?token=ticket&next=/audit", scope="")
     assert answer.status == 303
     assert answer.headers["Location"] == "/audit"
-    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert answer.headers["Referrer-Policy"] == "same-origin"
     browser = {"Cookie": answer.headers["Set-Cookie"].partition(";")[0], "Accept": "text/html"}
     assert (await web.get("/", scope="", headers=browser)).status == 200
     assert (await web.get("/login?token=ticket", scope="")).status == 401

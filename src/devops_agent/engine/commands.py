@@ -204,7 +204,7 @@ def resolve(rows: Rows, id_: str, *, by: str, comment: str, now: datetime) -> In
     return closed
 
 
-def set_flag(rows: Rows, name: str, *, value: bool | None, by: str, now: datetime) -> None:
+def set_flag(rows: Rows, name: str, *, value: bool | None, by: str, now: datetime, reason: str = "") -> None:
     """Switch one of the three flags while running; None: let file and environment say again what it is.
 
     Raises:
@@ -220,7 +220,7 @@ def set_flag(rows: Rows, name: str, *, value: bool | None, by: str, now: datetim
     else:
         controls.set_flag(rows, name, value=value, by=by, now=now)
         says = f"{by} switched {name} {'on' if value else 'off'}"
-    events.add(rows, "flag", says, at=now, actor=by)
+    events.add(rows, "flag", f"{says}: {reason}" if reason else says, at=now, actor=by)
     if value is not False:
         for incident in incidents.open_ones(rows):
             runs.wake(rows, RUNS, incident.id, now=now)

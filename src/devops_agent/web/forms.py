@@ -6,11 +6,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import parse_qsl
 
+import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from devops_agent.engine import commands
+from devops_agent.engine import commands, drafts
+from devops_agent.engine.feedback import Feedback, hear
 from devops_agent.model.decision import Answer
+from devops_agent.model.knowledge import Standing
 from devops_agent.web.api.incidents import check_digest
 from devops_agent.web.api.overview import order_restart
 from devops_agent.web.asking import DeskOf, Once
@@ -92,6 +95,21 @@ async def resolve(request: Request, desk: DeskOf, incident: str) -> Response:
     )
 
 
+@router.post("/incidents/{incident}/feedback")
+async def feedback(request: Request, desk: DeskOf, incident: str) -> Response:
+    """Say whether a diagnosis was right, and what the last plan did."""
+    now = desk.parts.clock.now()
+
+    def work(rows: Rows, form: dict[str, str], by: str) -> None:
+        try:
+            said = msgspec.convert({name: form.get(name, "").strip() for name in _FEEDBACK}, Feedback)
+        except msgspec.ValidationError as error:
+            raise ProblemError(422, f"cannot read what was said: {error}") from error
+        hear(rows, incident, said, by=by, now=now)
+
+    return await _do(request, desk, work)
+
+
 @router.post("/targets/{target:path}/restart")
 async def restart(request: Request, desk: DeskOf, target: str) -> Response:
     """Order a restart, and show what comes of it."""
@@ -155,6 +173,38 @@ async def end_silence(request: Request, desk: DeskOf, silence_id: str) -> Respon
     return await _do(request, desk, lambda rows, _, by: commands.end_silence(rows, silence_id, by=by, now=now))
 
 
+@router.post("/drafts/{draft}/reject")
+async def reject_draft(request: Request, desk: DeskOf, draft: str) -> Response:
+    """Reject a drafted runbook; the same one is not made again."""
+    now = desk.parts.clock.now()
+
+    def work(rows: Rows, form: dict[str, str], by: str) -> None:
+        drafts.answer(rows, draft, Standing.REJECTED, by=by, comment=form.get("comment", ""), now=now)
+
+    return await _do(request, desk, work)
+
+
+@router.post("/flags/{flag}")
+async def switch(request: Request, desk: DeskOf, flag: str) -> Response:
+    """Switch a flag, or leave it to file and environment again."""
+    now = desk.parts.clock.now()
+
+    def work(rows: Rows, form: dict[str, str], by: str) -> None:
+        value = form.get("value", "")
+        if value not in _SWITCHED:
+            raise ProblemError(422, "Switch it on, off, or leave it to the configuration?")
+        reason = form.get("reason", "").strip()
+        if not reason:
+            raise ProblemError(422, "Say why, for whoever wonders later.")
+        commands.set_flag(rows, flag, value=_SWITCHED[value], by=by, now=now, reason=reason)
+
+    return await _do(request, desk, work, scope="admin")
+
+
+_FEEDBACK = ("diagnosis", "kind", "component", "outcome", "comment")
+_SWITCHED = {"on": True, "off": False, "as configured": None}
+
+
 def read_matchers(text: str) -> dict[str, str]:
     """Return label → pattern for `label=pattern, label=pattern`.
 
@@ -172,18 +222,26 @@ def read_matchers(text: str) -> dict[str, str]:
 
 
 async def _do(
-    request: Request, desk: Desk, work: Callable[[Rows, dict[str, str], str], object], *, onward: str = ""
+    request: Request,
+    desk: Desk,
+    work: Callable[[Rows, dict[str, str], str], object],
+    *,
+    onward: str = "",
+    scope: str = "operate",
 ) -> Response:
     """Check who posts, do it, and go back to the page that the form was on (or to `onward`, with what came of it)."""
     viewer = await desk.gate.viewer(request)
     desk.count(viewer.token.id)
     form = await _read(request)
     viewer.check_form(form.get("form_key", ""))
-    if not viewer.allows("operate"):
-        raise ProblemError(403, f"{viewer.name} may only read.")
+    if not viewer.allows(scope):
+        raise ProblemError(403, _NOT_ALLOWED[scope].format(viewer.name))
     once = Once(viewer.token, request.url.path)
     done = await desk.command(lambda rows: work(rows, form, viewer.by), once=once)
     return RedirectResponse(onward.format(done) if onward else back(request), status_code=303)
+
+
+_NOT_ALLOWED = {"operate": "{} may only read.", "admin": "{} may not change settings; that takes an admin."}
 
 
 async def _read(request: Request) -> dict[str, str]:

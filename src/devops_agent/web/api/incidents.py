@@ -229,7 +229,9 @@ def check_digest(rows: Rows, approval: str, digest: str) -> None:
         raise _no_approval(approval)
     if asked.digest != digest:
         raise ProblemError(
-            409, f"{approval} is about another plan (digest {asked.digest}); look at it again before you answer"
+            409,
+            f"The plan has changed since you looked at it, so nothing was answered: {approval} is about another plan"
+            f" (digest {asked.digest}). Look at it again before you answer.",
         )
 
 

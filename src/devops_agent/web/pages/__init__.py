@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 def routers() -> tuple[APIRouter, ...]:
     """Return the routers of all pages."""
     from devops_agent.web.pages import (
+        approvals,
         audit,
         docs,
         incident,
@@ -23,5 +24,5 @@ def routers() -> tuple[APIRouter, ...]:
         targets,
     )
 
-    parts = (overview, incidents, incident, targets, target, silences, runbooks, audit, docs, login)
+    parts = (overview, incidents, incident, approvals, targets, target, silences, runbooks, audit, docs, login)
     return tuple(part.router for part in parts)

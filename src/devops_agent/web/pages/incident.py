@@ -2,49 +2,177 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
-from devops_agent.model.event import last_diagnosis
-from devops_agent.store import alerts, approvals, attempts, events, evidence, incidents, insights, targets
+from devops_agent.engine.feedback import KINDS
+from devops_agent.model.event import diagnosis_of
+from devops_agent.model.story import tell
+from devops_agent.store import (
+    alerts,
+    approvals,
+    attempts,
+    controls,
+    events,
+    evidence,
+    incidents,
+    insights,
+    knowledge,
+    targets,
+)
 from devops_agent.web.asking import DeskOf
-from devops_agent.web.pages.shell import show
+from devops_agent.web.pages.shell import Cursor, show
 from devops_agent.web.problem import ProblemError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
+    from devops_agent.model.alert import Alert
+    from devops_agent.model.diagnosis import Diagnosis
+    from devops_agent.model.evidence import Evidence
+    from devops_agent.model.incident import Incident
+    from devops_agent.model.insight import Insight
+    from devops_agent.model.knowledge import Similar
     from devops_agent.store.rows import Rows
 
 router = APIRouter(include_in_schema=False, default_response_class=Response)
 
+_EVENTS = 200
+"""Of a timeline, on one page."""
+_ALERTS = 50
+_LOGS = frozenset({"log_errors", "stack_trace", "log_pattern", "slow_operation"})
+_SILENCED_BY = ("alertname", "service", "job", "instance")
+"""Labels that a silence which is begun from an alert matches; all of them would match that one firing only."""
+_ALIKE = 5
+
 
 @router.get("/incidents/{incident}")
-async def incident_(request: Request, desk: DeskOf, incident: str) -> Response:
-    """Show an incident with its whole story."""
+async def incident_(
+    request: Request,
+    desk: DeskOf,
+    incident: str,
+    kind: Annotated[str, Query(max_length=50)] = "",
+    cursor: Cursor = "",
+    *,
+    similar: bool = False,
+) -> Response:
+    """Show an incident with its whole story; of a long timeline the end, or what is before event `cursor`."""
 
-    def read(rows: Rows, _: datetime) -> dict[str, Any]:
+    def read(rows: Rows, now: datetime) -> dict[str, Any]:
         one = incidents.get(rows, incident)
         if one is None:
             raise ProblemError(404, f"There is no incident {incident}.")
-        made = attempts.of_incident(rows, one.id)
-        firing, every = alerts.counts(rows, one.id)
-        told = events.of_incident(rows, one.id)
+        books = sorted(desk.parts.runbooks(), key=lambda runbook: runbook.name)
         return {
-            "one": one,
-            "sighting": targets.get(rows, one.target),
-            "told": told,
-            "diagnosis": last_diagnosis(told),
-            "insight": insights.get(rows, one.id),
-            "attempts": made,
-            "plans": {attempt.plan.digest: attempt.plan for attempt in made},
-            "questions": approvals.of_incident(rows, one.id),
-            "evidence": evidence.of_incident(rows, one.id),
-            "alerts": alerts.of_incident(rows, one.id, limit=50),
-            "firing": firing,
-            "every": every,
-            "runbooks": sorted(desk.parts.runbooks(), key=lambda runbook: runbook.name),
+            **_read(rows, one, now=now),
+            **_timeline(rows, one, kind=kind, before=int(cursor or 2**62)),
+            "similar": _search_similar(rows, one) if similar else None,
+            "runbooks": books,
+            "kinds": KINDS,
+            "excerpt": excerpt,
         }
 
     return await show(request, desk, "incident", read)
+
+
+def _read(rows: Rows, one: Incident, *, now: datetime) -> dict[str, Any]:
+    made = attempts.of_incident(rows, one.id)
+    questions = approvals.of_incident(rows, one.id)
+    firing, every = alerts.counts(rows, one.id)
+    seen = evidence.of_incident(rows, one.id)
+    joined = alerts.of_incident(rows, one.id, limit=_ALERTS)
+    diagnosis = _last_diagnosis(rows, one)
+    insight = insights.get(rows, one.id)
+    return {
+        "one": one,
+        "sighting": targets.get(rows, one.target),
+        "pauses": [pause for pause in controls.pauses(rows, now=now) if pause.target == one.target != ""],
+        "story": tell(one, diagnosis=diagnosis, attempts=made, questions=questions, now=now),
+        "diagnosis": diagnosis,
+        "insight": insight,
+        "more_causes": _besides(diagnosis, insight, one),
+        "attempts": made,
+        "by_digest": {attempt.plan.digest: attempt for attempt in made},
+        "questions": questions,
+        **_sorted_out(seen),
+        "alerts": joined,
+        "firing": firing,
+        "every": every,
+        "silence": _matchers(joined, one),
+        "said": [event.says for event in events.tail(rows, one.id, kind="feedback", limit=20)],
+        "known": _known(rows, insight),
+    }
+
+
+def _timeline(rows: Rows, one: Incident, *, kind: str, before: int) -> dict[str, Any]:
+    told = events.tail(rows, one.id, kind=kind, before=before, limit=_EVENTS + 1)
+    earlier = str(told[1].seq) if len(told) > _EVENTS else ""
+    return {
+        "told": told[-_EVENTS:],
+        "kinds_told": events.kinds(rows, one.id),
+        "kind": kind,
+        "earlier": earlier,
+        "from_end": before == 2**62,
+    }
+
+
+def _last_diagnosis(rows: Rows, one: Incident) -> Diagnosis | None:
+    last = events.tail(rows, one.id, kind="diagnosis", limit=1)
+    return diagnosis_of(last[0]) if last else None
+
+
+def _besides(diagnosis: Diagnosis | None, insight: Insight | None, one: Incident) -> list[Any]:
+    """Return the closer look's causes that the diagnosis does not have already."""
+    if insight is None:
+        return []
+    had = {(cause.kind, cause.component or one.target) for cause in (diagnosis.hypotheses if diagnosis else ())}
+    return [cause for cause in insight.hypotheses if (cause.kind, cause.component or one.target) not in had]
+
+
+def _sorted_out(seen: list[Evidence]) -> dict[str, list[Evidence]]:
+    """Return evidence by how it is best looked at: as plots, as excerpts of logs, as a table."""
+    return {
+        "plotted": [piece for piece in seen if len(piece.points) > 1],
+        "logged": [piece for piece in seen if piece.name in _LOGS],
+        "listed": [piece for piece in seen if len(piece.points) <= 1 and piece.name not in _LOGS],
+    }
+
+
+def excerpt(piece: Evidence) -> list[tuple[str, bool]]:
+    """Return lines of a log that a piece of evidence quotes, each with whether it is the telling one."""
+    told = piece.details
+    if piece.name == "stack_trace":
+        where = f"{told.get('file')}:{told.get('line')}" if told.get("file") else "an unknown place"
+        function = f" in {told['function']}" if told.get("function") else ""
+        return [
+            (f"{told.get('exception', '')}: {told.get('message', '')}".rstrip(": "), True),
+            (f"  at {where}{function}", False),
+        ]
+    example, template = str(told.get("example", "")), str(told.get("template", ""))
+    lines = [(example, True)] if example else []
+    return [*lines, *([(template, not lines)] if template and template != example else [])]
+
+
+def _matchers(joined: Iterable[Alert], one: Incident) -> str:
+    """Return, as the form for silences takes them, the labels that all alerts of the incident share."""
+    shared: set[tuple[str, str]] | None = None
+    for alert in joined:
+        some = {(name, alert.labels[name]) for name in _SILENCED_BY if alert.labels.get(name)}
+        shared = some if shared is None else shared & some
+    pairs = sorted(shared or ())
+    return ", ".join(f"{name}={value}" for name, value in pairs) or (f"target={one.target}" if one.target else "")
+
+
+def _known(rows: Rows, insight: Insight | None) -> dict[str, dict[str, str]]:
+    """Return what is known of the incidents that a closer look found to be like this one."""
+    found = ((id_, knowledge.get(rows, id_)) for id_ in (insight.similar if insight else ()))
+    return {id_: dict(document.meta) if document else {} for id_, document in found}
+
+
+def _search_similar(rows: Rows, one: Incident) -> list[Similar]:
+    document = knowledge.get(rows, one.id)
+    if document is None:
+        return []
+    return knowledge.like(rows, document.vector, model=document.model, limit=_ALIKE, besides=one.id)
