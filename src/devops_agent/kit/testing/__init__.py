@@ -7,6 +7,8 @@ from devops_agent.kit.testing.actuator import FakeActuator, Killed, Trouble
 from devops_agent.kit.testing.clock import START, FakeClock
 from devops_agent.kit.testing.contract import ActuatorContract
 from devops_agent.kit.testing.handed import OpenGuardian, StrictGuardian, tools
+from devops_agent.kit.testing.notifier import FakeNotifier
+from devops_agent.kit.testing.notifier_contract import NotifierContract
 from devops_agent.kit.testing.reasoner import ScriptedReasoner, Turn
 from devops_agent.kit.testing.reasoner_contract import ReasonerContract
 from devops_agent.kit.testing.senses import FakeInventory, FakeProbe, FakeWatcher
@@ -25,6 +27,7 @@ __all__ = [
     "FakeInventory",
     "FakeLogs",
     "FakeMetrics",
+    "FakeNotifier",
     "FakeProbe",
     "FakeService",
     "FakeWatcher",
@@ -32,6 +35,7 @@ __all__ = [
     "Killed",
     "LogsContract",
     "MetricsContract",
+    "NotifierContract",
     "OpenGuardian",
     "ReasonerContract",
     "ScriptedReasoner",
