@@ -43,6 +43,18 @@ class Web(Fact, kw_only=True):
     public_url: str = ""
     """How people reach the page; used for links in notices and by `devops-agent login`."""
 
+    def page(self, listen: str = "") -> str:
+        """Return how the page is reached when the role listens on `listen`, if that is another than is set.
+
+        Empty when it listens on a Unix socket and nobody said how to reach it.
+        """
+        address = listen or self.listen
+        if self.public_url or address.startswith("unix:"):
+            return self.public_url.rstrip("/")
+        host, _, port = address.rpartition(":")
+        everywhere = host in ("", "0.0.0.0", "[::]", "::")  # noqa: S104 — compared, not bound
+        return f"http://{'127.0.0.1' if everywhere else host}:{port}"
+
 
 class Polling(Fact, kw_only=True):
     """How often targets are looked at."""
