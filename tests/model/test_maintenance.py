@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from devops_agent.model.maintenance import CronError, last_beginning, parse_cron
+from devops_agent.model.maintenance import CronError, last_beginning, next_beginning, parse_cron
 
 
 def at(text: str) -> datetime:
@@ -65,3 +65,20 @@ def test_what_is_no_cron_expression_is_refused_with_what_is_allowed(cron: str, t
     with pytest.raises(CronError) as caught:
         parse_cron(cron)
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("cron", "now", "begins"),
+    [
+        ("0 3 * * *", "2024-03-10T02:59:59", "2024-03-10T03:00:00"),
+        ("0 3 * * *", "2024-03-10T03:00:00", "2024-03-11T03:00:00"),
+        ("*/20 8,22 * * *", "2024-03-10T08:41:00", "2024-03-10T22:00:00"),
+        ("0 0 29 2 *", "2024-03-01T00:00:00", "2028-02-29T00:00:00"),
+    ],
+)
+def test_a_window_begins_next_when_cron_says(cron: str, now: str, begins: str) -> None:
+    assert next_beginning(parse_cron(cron), now=at(now)) == at(begins)
+
+
+def test_a_window_on_a_day_that_never_comes_never_begins() -> None:
+    assert next_beginning(parse_cron("0 0 31 2 *"), now=at("2024-03-01T00:00:00")) is None

@@ -18,19 +18,13 @@ from devops_agent.cli.exits import Exit
 from devops_agent.cli.ordering import see_target
 from devops_agent.cli.starting import load_all
 from devops_agent.config.secrets import read_secret
-from devops_agent.engine import classify, guard, learn, plan, stock
+from devops_agent.engine import stock
 from devops_agent.engine.ground import ground_of
 from devops_agent.engine.look import Eyes
+from devops_agent.engine.rehearse import Occasion, Rehearsal, decide, on_alert
+from devops_agent.engine.rehearse import rehearse as run_through
 from devops_agent.engine.site import Site
-from devops_agent.model.action import Step
-from devops_agent.model.alert import AlertStatus
-from devops_agent.model.decision import Decision
-from devops_agent.model.fact import Fact
-from devops_agent.model.fault import kind_of
 from devops_agent.model.identity import Identity, Protected, forbids
-from devops_agent.model.incident import Incident, Status
-from devops_agent.model.rendering import RenderError, render
-from devops_agent.model.view import view_of
 from devops_agent.ports import ReceiveError, Untouchable
 from devops_agent.store import heartbeats, open_store, targets
 
@@ -41,33 +35,11 @@ if TYPE_CHECKING:
     from devops_agent.app.parts import Parts
     from devops_agent.config.settings import Settings
     from devops_agent.model.alert import Alert
-    from devops_agent.model.diagnosis import Diagnosis
     from devops_agent.model.runbook import Plan, Runbook
     from devops_agent.model.sighting import Sighting
     from devops_agent.model.target import Target
     from devops_agent.store import Store
     from devops_agent.store.rows import Rows
-
-_INCIDENT = "INC-0"
-
-
-class Rehearsal(Fact, kw_only=True):
-    """What would be done about one alert."""
-
-    alert: str
-    target: str
-    kind: str
-    """Fault class."""
-    confidence: float
-    """0 to 1, from the alert alone: nothing was looked at."""
-    choice: str
-    """Whether this runbook would be chosen, or which other."""
-    steps: tuple[Step, ...] = ()
-    advice: tuple[str, ...] = ()
-    problem: str = ""
-    """Why the runbook cannot become a plan for this alert; empty: it can."""
-    decision: Decision | None = None
-    """What the guard would say; None when there is nothing to decide on."""
 
 
 async def rehearse(call: Call, book: Runbook, content: bytes, *, name: str) -> list[Rehearsal]:
@@ -122,74 +94,20 @@ def read_alerts(content: bytes, *, now: datetime | None = None) -> Sequence[Aler
 
 
 async def _one(alert: Alert, book: Runbook, site: Site, settings: Settings, *, name: str) -> Rehearsal:
-    target = await site.store.read(lambda rows: _target(rows, alert, site, settings, name=name))
-    now = site.clock.now()
-    incident = Incident(
-        id=_INCIDENT, status=Status.INVESTIGATING, severity=alert.severity, target=target.name,
-        kind=kind_of(alert.labels), title=alert.summary, opened_at=now, changed_at=now,
-    )  # fmt: skip
-    view = view_of(target, state=None, evidence=(), at=now)
-    firing = [alert.with_(status=AlertStatus.FIRING)]
-    stated = classify.diagnose(
-        incident, alerts=firing, view=view, ailing_parents=(), history=classify.History(healed=0, many=1)
-    )
-    learnt = await site.store.read(lambda rows: learn.calibration(rows, settings.learning, now=now))
-    diagnosis = learnt.applied(stated)
-    sighting = site.sightings().get(target.name)
-    readings = sighting.readings if sighting else {}
-    options = await site.store.read(
-        lambda rows: stock.options(
-            rows,
-            incident,
-            diagnosis,
-            target=target,
-            labels=alert.labels,
-            view=view.with_(readings=readings),
-            site=site,
-            now=now,
-        )
-    )
-    chosen = plan.choose(options)
-    told = Rehearsal(
-        alert=alert.name,
-        target=target.name,
-        kind=diagnosis.kind,
-        confidence=diagnosis.confidence,
-        choice=_choice(chosen, book, diagnosis, target=target, alert=alert),
-    )
-    try:
-        made = render(
-            book, incident=_INCIDENT, target=target, labels=alert.labels, readings=readings, offered=site.actions.keys()
-        )
-    except RenderError as error:
-        return told.with_(problem=str(error))
-    told = told.with_(steps=made.steps, advice=made.advice)
-    return told.with_(decision=await _decide(incident, made, target, diagnosis, site)) if made.steps else told
+    def look(rows: Rows) -> tuple[Occasion, Rehearsal, Plan | None]:
+        now = site.clock.now()
+        target = _target(rows, alert, site, settings, name=name)
+        occasion = on_alert(rows, alert, target=target, known=site, now=now)
+        return occasion, *run_through(rows, book, occasion, known=site, now=now)
 
-
-async def _decide(incident: Incident, made: Plan, target: Target, diagnosis: Diagnosis, site: Site) -> Decision:
-    """Ask the guard as the agent would, in the situation of this moment."""
-    touched = await stock.touched(made, target, site=site)
-    situation = await site.store.read(
-        lambda rows: stock.situation(
-            rows,
-            incident,
-            made,
-            target=target,
-            touched=touched,
-            diagnosis=diagnosis,
-            approved_at=None,
-            site=site,
-            now=site.clock.now(),
-        )
+    occasion, told, made = await site.store.read(look)
+    if made is None:
+        return told
+    touched = await stock.touched(made, occasion.target, site=site)
+    decision = await site.store.read(
+        lambda rows: decide(rows, made, occasion, touched=touched, known=site, now=site.clock.now())
     )
-    return guard.decide(situation)
-
-
-def _choice(chosen: plan.Choice, book: Runbook, diagnosis: Diagnosis, *, target: Target, alert: Alert) -> str:
-    if plan.fits(book, diagnosis.kind, target=target, labels=alert.labels):
-        return chosen.says
-    return f"{book.name} does not fit this alert; without a person's guidance: {chosen.says}"
+    return told.with_(decision=decision)
 
 
 def _target(rows: Rows, alert: Alert, site: Site, settings: Settings, *, name: str) -> Target:

@@ -14,7 +14,7 @@ from devops_agent.cli.exits import Exit
 from devops_agent.cli.incidents import step_line
 
 if TYPE_CHECKING:
-    from devops_agent.cli.rehearse import Rehearsal
+    from devops_agent.engine.rehearse import Rehearsal
     from devops_agent.model.runbook import Runbook
 
 

@@ -1,4 +1,4 @@
-"""The site: everything that responding needs to see, ask and touch. Built once by the agent role."""
+"""The site: everything that deciding has to know, and everything that responding needs to see, ask and touch."""
 
 from __future__ import annotations
 
@@ -19,22 +19,31 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Site:
-    """What is a function here may change while the agent runs: it is asked each time."""
+class Known:
+    """What deciding on a plan rests on beside the rows. What is a function may change meanwhile: it is asked each time.
 
-    store: Store
-    clock: Clock
-    eyes: Eyes
-    actuators: Mapping[str, Actuator]
+    Whoever has no more than this can tell what would be decided, and do nothing.
+    """
+
     actions: Mapping[str, Action]
     """Every action that there is, by name."""
-    guardian: Guardian
     settings: Callable[[], Settings]
     ground: Callable[[], Ground]
     runbooks: Callable[[], Sequence[Runbook]]
     sightings: Callable[[], Mapping[str, Sighting]]
     """Every target as last seen."""
     version: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Site(Known):
+    """All of it; built once by the agent role."""
+
+    store: Store
+    clock: Clock
+    eyes: Eyes
+    actuators: Mapping[str, Actuator]
+    guardian: Guardian
 
     def actuator_of(self, action: str) -> Actuator:
         """Return the plugin that offers an action (`docker.restart`)."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from devops_agent.config.settings import Settings
-    from devops_agent.engine.site import Site
+    from devops_agent.engine.site import Known, Site
     from devops_agent.model.action import Action, Step
     from devops_agent.model.diagnosis import Diagnosis
     from devops_agent.model.incident import Incident
@@ -74,7 +74,7 @@ def situation(  # noqa: PLR0913 — a situation is made of these
     touched: Touched,
     diagnosis: Diagnosis,
     approved_at: datetime | None,
-    site: Site,
+    site: Known,
     now: datetime,
 ) -> Situation:
     """Return the situation in which `plan` is to be decided on."""
@@ -131,7 +131,7 @@ def options(  # noqa: PLR0913 — a choice is made from these
     target: Target,
     labels: Mapping[str, str],
     view: View,
-    site: Site,
+    site: Known,
     now: datetime,
 ) -> Options:
     """Return everything that the choice of a plan is made from."""
@@ -161,7 +161,7 @@ def options(  # noqa: PLR0913 — a choice is made from these
     )
 
 
-def _standing(rows: Rows, plan: Plan, *, target: Target, kind: str, site: Site, now: datetime) -> Standing | None:
+def _standing(rows: Rows, plan: Plan, *, target: Target, kind: str, site: Known, now: datetime) -> Standing | None:
     """Return where trust in a plan's actions stands, the lowest of all; reading is trusted anyway."""
     settings = site.settings()
     terms = settings.learning

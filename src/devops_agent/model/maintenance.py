@@ -53,6 +53,23 @@ def last_beginning(cron: Cron, *, now: datetime, within: timedelta) -> datetime 
     return None
 
 
+def next_beginning(cron: Cron, *, now: datetime) -> datetime | None:
+    """Return the first beginning after `now`; None when there is none within five years (such as 31 February)."""
+    utc = now.astimezone(UTC)
+    for ahead in range(_FIVE_YEARS):
+        day = utc.date() + timedelta(days=ahead)
+        if cron.begins_on(day):
+            for hour in cron.hours:
+                for minute in cron.minutes:
+                    begins = datetime.combine(day, time(hour, minute), tzinfo=UTC)
+                    if begins > utc:
+                        return begins
+    return None
+
+
+_FIVE_YEARS = 5 * 366  # days
+
+
 def parse_cron(text: str) -> Cron:
     """Read `minute hour day month weekday`, each `*`, a number, a range, a list or any of them with `/step`.
 

@@ -1,34 +1,110 @@
-"""Everything that happened, and whether anybody tampered with it."""
+"""Everything that happened, by what is known of it, and whether anybody tampered with it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+import msgspec
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
 
 from devops_agent.store import events
 from devops_agent.web.api.incidents import NEWEST
 from devops_agent.web.api.record import prove
 from devops_agent.web.asking import DeskOf
-from devops_agent.web.pages.shell import Cursor, show
+from devops_agent.web.pages.incidents import Day, Text, address, moment
+from devops_agent.web.pages.shell import show
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from datetime import datetime
 
     from devops_agent.store.rows import Rows
+    from devops_agent.web.asking import Desk
 
 router = APIRouter(include_in_schema=False, default_response_class=Response)
 
+_SHOWN = 100
+_AT_ONCE = 1_000
+
+
+class Asked(BaseModel):
+    """How the record is narrowed; empty: not at all."""
+
+    kind: Text = ""
+    actor: Text = ""
+    target: Text = ""
+    incident: Text = ""
+    text: Text = ""
+    since: Day = ""
+    until: Day = ""
+    cursor: Annotated[str, Field(pattern=r"^[0-9]{0,18}$")] = ""
+    verify: bool = False
+
+    @property
+    def given(self) -> dict[str, str]:
+        """Return what narrows it."""
+        given: dict[str, str] = self.model_dump(exclude={"cursor", "verify"})
+        return given
+
+    @property
+    def sought(self) -> events.Sought:
+        """Return which events that are.
+
+        Raises:
+            ProblemError: 422, a date is none.
+
+        """
+        return events.Sought(
+            kind=self.kind,
+            actor=self.actor,
+            target=self.target,
+            incident=self.incident,
+            text=self.text,
+            since=moment(self.since),
+            until=moment(self.until),
+        )
+
 
 @router.get("/audit")
-async def audit_(request: Request, desk: DeskOf, cursor: Cursor = "", *, verify: bool = False) -> Response:
+async def audit_(request: Request, desk: DeskOf, asked: Annotated[Asked, Query()]) -> Response:
     """List everything that happened."""
     await desk.gate.viewer(request)
-    proof = await prove(desk) if verify else None
+    sought = asked.sought
+    proof = await prove(desk) if asked.verify else None
 
     def read(rows: Rows, _: datetime) -> dict[str, Any]:
-        told = events.latest(rows, before=int(cursor or NEWEST), limit=101)
-        more = str(told[99].seq) if len(told) > 100 else ""  # noqa: PLR2004 — one more than is shown
-        return {"told": told[:100], "next": more, "proof": proof}
+        told = events.search(rows, sought, before=int(asked.cursor or NEWEST), limit=_SHOWN + 1)
+        more = str(told[_SHOWN - 1].seq) if len(told) > _SHOWN else ""
+        return {
+            "told": told[:_SHOWN],
+            "next": more,
+            "cursor": asked.cursor,
+            "proof": proof,
+            "given": asked.given,
+            "narrowed": any(asked.given.values()),
+            "kinds": events.all_kinds(rows),
+            "address": lambda path="/audit", **changes: address(path, asked.given, **changes),
+        }
 
     return await show(request, desk, "audit", read)
+
+
+@router.get("/audit/export")
+async def export(request: Request, desk: DeskOf, asked: Annotated[Asked, Query()]) -> StreamingResponse:
+    """Return the events as they are listed, the newest first, one JSON object a line."""
+    viewer = await desk.gate.viewer(request)
+    desk.count(viewer.token.id)
+    headers = {"Content-Disposition": 'attachment; filename="audit.jsonl"'}
+    return StreamingResponse(_lines(desk, asked.sought), media_type="application/jsonl", headers=headers)
+
+
+async def _lines(desk: Desk, sought: events.Sought) -> AsyncIterator[bytes]:
+    before = NEWEST
+    while True:
+        found = await desk.read(lambda rows: events.search(rows, sought, before=before, limit=_AT_ONCE))  # noqa: B023 — awaited at once
+        yield b"".join(msgspec.json.encode(event) + b"\n" for event in found)
+        if len(found) < _AT_ONCE:
+            return
+        before = found[-1].seq
