@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +17,20 @@ from devops_agent.store.rows import Row, Rows, containing, from_us, storable, to
 
 GENESIS = "0" * 64
 _COLUMNS = "seq, at, incident, target, kind, actor, says, data_json, hash"
+_ORIGIN = ContextVar("origin", default="")
+
+
+@contextmanager
+def asked_from(address: str) -> Iterator[None]:
+    """Let every event that is added inside the block tell from which address it was asked for, as `from_address`.
+
+    It stands around work on rows, which runs without a break on the store's thread.
+    """
+    before = _ORIGIN.set(address)
+    try:
+        yield
+    finally:
+        _ORIGIN.reset(before)
 
 
 def add(  # noqa: PLR0913 — an event has these parts
@@ -28,6 +45,8 @@ def add(  # noqa: PLR0913 — an event has these parts
     **data: Any,  # noqa: ANN401 — whatever JSON can hold
 ) -> int:
     """Append an event and return its number; `data` holds what a program wants to read (ids, figures)."""
+    if origin := _ORIGIN.get():
+        data["from_address"] = origin
     last = rows.one("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1")
     seq, previous = (int(last["seq"]) + 1, str(last["hash"])) if last else (1, GENESIS)
     values = storable(
@@ -118,6 +137,12 @@ def latest(rows: Rows, *, before: int = 2**62, limit: int = 100) -> list[Event]:
             limit=limit,
         )
     ]
+
+
+def all_kinds(rows: Rows) -> list[str]:
+    """Return the kinds of the last 10,000 events, by name."""
+    found = rows.all("SELECT DISTINCT kind FROM events WHERE seq > :seq ORDER BY kind", seq=head(rows)[0] - 10_000)
+    return [row["kind"] for row in found]
 
 
 class Sought(Fact, kw_only=True):
