@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PATH = "/mcp"
 _HERE = ("127.0.0.1", "localhost", "[::1]")
 _LARGEST = 1_000_000
-_REMEMBERED = 5.0
+_REMEMBERED = 2.0
 """Seconds after which a token is asked about again."""
 _REMEMBERED_AT_MOST = 1_000
 
