@@ -40,6 +40,9 @@ class Web(Fact, kw_only=True):
     """API calls a token or address may make in a minute; webhooks are not counted."""
     max_pending_writes: int = 2_000
     """Requests waiting for the disk before new ones get 503."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks of reverse proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed; `unix` for
+    whoever connects to the Unix socket. Nobody else's are."""
     public_url: str = ""
     """How people reach the page; used for links in notices and by `devops-agent login`."""
 

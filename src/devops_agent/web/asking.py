@@ -12,6 +12,7 @@ from fastapi.security import HTTPBearer
 
 from devops_agent.engine.commands import TOPICS, NotFoundError, RefusedError
 from devops_agent.engine.lifecycle import IllegalMoveError
+from devops_agent.store import events
 from devops_agent.store.rows import OverloadedError, StaleError, StoreBusyError, StoreError
 from devops_agent.store.tokens import Token
 from devops_agent.web.auth import address_of
@@ -69,8 +70,7 @@ class Desk:
             ProblemError: 401, 403, 429 or 503.
 
         """
-        address = request.client.host if request.client else "local"
-        token = await self.gate.admit(request.headers.get("authorization", ""), scope, address=address)
+        token = await self.gate.admit(request.headers.get("authorization", ""), scope, address=address_of(request))
         self.count(token.id)
         return token
 
@@ -103,15 +103,20 @@ class Desk:
 
         Keys are kept in this process: the last thousand, until it ends.
         """
+
+        def work_there(rows: Rows) -> T:
+            with events.asked_from(once.address):
+                return work(rows)
+
         if not once.key:
-            return await self.parts.store.write(work, tell=topics)
+            return await self.parts.store.write(work_there, tell=topics)
         name = (once.asker, once.path, once.key)
         if name in self._done:
             asked, before = self._done[name]
             if asked != once.asked:
                 raise ProblemError(409, "this Idempotency-Key was used for another request; use a new one")
             return await asyncio.shield(before)
-        doing = asyncio.ensure_future(self.parts.store.write(work, tell=topics))
+        doing = asyncio.ensure_future(self.parts.store.write(work_there, tell=topics))
         self._done[name] = (once.asked, doing)
         while len(self._done) > _KEYS:
             self._done.popitem(last=False)
@@ -125,9 +130,10 @@ class Desk:
 class Once:
     """Who asks for what, and the key under which asking again is the same request."""
 
-    def __init__(self, token: Token, path: str, *, key: str = "", asked: bytes = b"") -> None:
+    def __init__(self, token: Token, request: Request, *, key: str = "", asked: bytes = b"") -> None:
         self.asker = token.id
-        self.path = path
+        self.path = request.url.path
+        self.address = address_of(request)
         self.key = key
         self.asked = asked
         """The body of the request."""
@@ -182,7 +188,7 @@ def _orders(scope: str) -> Callable[..., Awaitable[Once]]:
     ) -> Once:
         token = await desk_of(request).admit(request, scope)
         asked = await request.body() if idempotency_key else b""
-        return Once(token, request.url.path, key=idempotency_key, asked=asked)
+        return Once(token, request, key=idempotency_key, asked=asked)
 
     SCOPES[admit] = scope
     return admit

@@ -18,9 +18,11 @@ from devops_agent.web.asking import Desk, as_problem
 from devops_agent.web.auth import Gate
 from devops_agent.web.edge import SAYS_UNFORESEEN, Edge
 from devops_agent.web.intake import Intake
+from devops_agent.web.oidc import Provider
 from devops_agent.web.pages import shell
 from devops_agent.web.parts import Parts
 from devops_agent.web.problem import ProblemError, answer
+from devops_agent.web.proxies import Proxies
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -72,7 +74,7 @@ def create_app(  # noqa: PLR0913 — the seam to the composition root names each
         clock=clock,
         version=version,
     )
-    gate = Gate(store, clock=clock)
+    gate = Gate(store, clock=clock, settings=settings)
     app = _Application(
         title="DevOps AI Agent",
         version=version,
@@ -87,6 +89,8 @@ def create_app(  # noqa: PLR0913 — the seam to the composition root names each
     app.state.intake = Intake(parts, gate)
     app.state.meter = metrics.Meter(app.state.desk, app.state.intake)
     app.state.stream = stream.Stream(store)
+    app.state.provider = Provider(lambda: settings().accounts.oidc, clock=clock)
+    app.state.proxies = Proxies(settings().web.trusted_proxies)
     for path in app.state.intake.paths:
         app.router.routes.append(Route(path, app.state.intake, methods=["POST"]))
     for_people = (*pages.routers(), forms.router)
@@ -113,7 +117,9 @@ class _Application(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Return the layers, the outermost first."""
         return Edge(
-            super().build_middleware_stack(), straight=dict.fromkeys(self.state.intake.paths, self.state.intake)
+            super().build_middleware_stack(),
+            straight=dict.fromkeys(self.state.intake.paths, self.state.intake),
+            proxies=self.state.proxies,
         )
 
 

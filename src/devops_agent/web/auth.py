@@ -1,66 +1,66 @@
 """Who asks, and what they may do: bearer tokens for programs, sessions for the page.
 
-A session is a token too: a row of its own with 256 random bits that only the browser's cookie holds (HttpOnly,
-SameSite=Strict), of the scope of the token it was exchanged for and with an end. So the page survives a restart of this
-process, a stolen database holds digests only, and revoking works as for any token. The cookie never holds the token
-that a person typed. A session of a named token ends with that token; one of a ticket (`login-…`, good for one use)
-stands alone. Forms carry a value derived from the cookie, which another site can neither read nor guess.
+A session is a token too (see `sessions`): the page survives a restart of this process, a stolen database holds digests
+only, and revoking works as for any token. The cookie never holds what a person typed. Forms carry a value derived from
+the cookie, which another site can neither read nor guess; beside that, what another site sends is refused.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets
-from datetime import timedelta
+import logging
 from typing import TYPE_CHECKING
 
-from devops_agent.store import events, tokens
+from devops_agent.model.account import is_name, role_of
+from devops_agent.store import accounts, events, tokens
 from devops_agent.store.rows import StoreError
-from devops_agent.web.limits import RateLimit
+from devops_agent.store.tokens import SESSION, TICKET
+from devops_agent.web import sessions
+from devops_agent.web.crossing import see_ours
+from devops_agent.web.limits import Attempts, RateLimit, neighbourhood
+from devops_agent.web.passwords import LONGEST, Passwords, is_outdated
 from devops_agent.web.problem import ProblemError, busy, too_many, unauthorized
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Callable
 
     from starlette.requests import Request
 
+    from devops_agent.config.settings import Settings
+    from devops_agent.model.account import Account
     from devops_agent.ports import Clock
     from devops_agent.store import Store
     from devops_agent.store.rows import Rows
     from devops_agent.store.tokens import Token
 
+log = logging.getLogger("devops_agent.web")
+
 TOPIC = "tokens"
-"""Rung when a token was made or revoked."""
-COOKIE = "devops_agent_session"
-TICKET = "login-"
-"""How the names of tokens begin that `/login?token=` takes once."""
-SESSION = "session-"
-SESSION_LASTS = timedelta(hours=12)
-_OF_NAME = " of "
-_OF_LINK = " by link of "
-"""Between a session's random part and the name of the token, or link, that it was exchanged for."""
-_RANDOM = 12
-"""Letters of a session's random part."""
-_MARK_AT = len(SESSION) + _RANDOM
+"""Rung when a token or an account was made or changed."""
+TOPICS = (TOPIC, "events")
 _REMEMBERED = 5.0
 """Seconds after which a token is looked up again, for the case that a wake-up was lost."""
 _REMEMBERED_AT_MOST = 10_000
 _WRONG_PER_MINUTE = 30
 _WRONG_AT_ONCE = 10
+_READS = ("GET", "HEAD")
 
 
 class Gate:
     """Knows who holds which token; asks the store once in a while, not for every request."""
 
-    def __init__(self, store: Store, *, clock: Clock) -> None:
+    def __init__(self, store: Store, *, clock: Clock, settings: Callable[[], Settings]) -> None:
         self._store = store
         self._clock = clock
+        self._settings = settings
         self._changed = store.bell.on(TOPIC)
         self._known: dict[bytes, tuple[Token, float]] = {}
         self._right: set[bytes] = set()
         """Digests of tokens that lived when they were last looked up: whoever guesses, who holds one is let in."""
         self._wrong = RateLimit(_WRONG_PER_MINUTE, burst=_WRONG_AT_ONCE)
+        self._attempts = Attempts(lambda: settings().accounts.attempts_per_minute)
+        self.passwords = Passwords()
 
     async def admit(self, header: str, scope: str, *, address: str) -> Token:
         """Return the token of an `Authorization` header if it may do what `scope` names.
@@ -93,18 +93,19 @@ class Gate:
         if self._changed.is_set():
             self._changed.clear()
             self._known.clear()
+        place = neighbourhood(address)
         digest = hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
         moment = self._clock.monotonic()
         known = self._known.get(digest)
-        if known is not None and moment < known[1] and _lives(known[0], self._clock):
+        if known is not None and moment < known[1] and known[0].lives(self._clock.now()):
             return known[0]
-        if digest not in self._right and self._wrong.is_over(address, now=moment):
+        if digest not in self._right and self._wrong.is_over(place, now=moment):
             raise too_many(60.0 / _WRONG_PER_MINUTE, f"too many wrong tokens from {address}")
         token = await self._look_up(secret)
         if token is None:
             self._known.pop(digest, None)
             self._right.discard(digest)
-            self._wrong.wait(address, now=moment)
+            self._wrong.wait(place, now=moment)
             return None
         for remembered in (self._known, self._right):
             if len(remembered) >= _REMEMBERED_AT_MOST:
@@ -116,50 +117,127 @@ class Gate:
     async def _look_up(self, secret: str) -> Token | None:
         now = self._clock.now()
         try:
-            return await self._store.read(lambda rows: _living(rows, secret, now=now))
+            return await self._store.read(lambda rows: sessions.living(rows, secret, now=now))
         except UnicodeEncodeError:
             return None
         except StoreError as error:
             raise busy(f"cannot check the token: {error}") from error
 
-    async def log_in(self, secret: str, *, address: str) -> str:
-        """Exchange a token for a session; return the session's secret, for the cookie. A ticket is used up.
+    async def exchange(self, secret: str, request: Request, *, ticket: bool = False) -> str:
+        """Exchange a token, or only a `ticket` for one use, for a session; return its secret, for the cookie.
 
         Raises:
             ProblemError: 401 no such token, 403 one that may only send alerts, 429 or 503 as for `find`.
 
         """
-        token = await self.find(secret, address=address)
-        if token is None or token.name.startswith(SESSION):
+        token = await self.find(secret, address=address_of(request))
+        if token is None or token.name.startswith(SESSION) or (ticket and not token.name.startswith(TICKET)):
             raise unauthorized("this token is unknown, expired, revoked, or was used already")
         if not token.allows("read"):
             raise ProblemError(403, f"the token {token.name!r} may only send alerts")
-        now = self._clock.now()
-        self._known.clear()
-        made = await self._store.write(lambda rows: _begin_session(rows, token, now=now), tell=(TOPIC,))
+        now, lasts, address = self._clock.now(), self._settings().accounts.session, address_of(request)
+        made = await self._begin(
+            request, lambda rows: sessions.of_token(rows, token, now=now, lasts=lasts, address=address)
+        )
         if made is None:
             raise unauthorized("this link was used already; ask for a new one")
         return made
 
-    async def log_out(self, secret: str) -> None:
+    async def sign_in(self, name: str, password: str, request: Request) -> str:
+        """Exchange name and password for a session; return its secret, for the cookie.
+
+        What is answered, and when, is the same whether there is such an account or not.
+
+        Raises:
+            ProblemError: 401 they do not fit, 429 too many tries, 503 too many at once, or no store.
+
+        """
+        address = address_of(request)
+        kept = await self.check(name, password, address=address)
+        fresh = await self.passwords.hash(password) if is_outdated(kept) else kept
+        now, lasts = self._clock.now(), self._settings().accounts.session
+
+        def begin(rows: Rows) -> str | None:
+            account = accounts.get(rows, name)
+            if account is None or accounts.password_of(rows, name) != kept:  # changed since it was compared
+                return None
+            if fresh != kept:
+                accounts.set_password(rows, account.name, fresh)
+            return sessions.of_account(rows, account, now=now, lasts=lasts, address=address, how="a password")
+
+        made = await self._begin(request, begin)
+        if made is None:
+            raise unauthorized("name or password is wrong")
+        return made
+
+    async def check(self, name: str, password: str, *, address: str) -> str:
+        """Return the hash that a password fits.
+
+        Raises:
+            ProblemError: 401 it is not the one of `name`, 429 too many tries, 503 too many at once, or no store.
+
+        """
+        moment = self._clock.monotonic()
+        self._attempts.take(name[:LONGEST], address, now=moment)
+        kept = await self._store.read(lambda rows: accounts.password_of(rows, name)) if is_name(name) else ""
+        if not await self.passwords.fits(password[: LONGEST + 1], kept):
+            log.warning("sign-in refused", extra={"account": name[:LONGEST], "address": address})
+            raise unauthorized("name or password is wrong")
+        self._attempts.succeeded(name, address)
+        return kept
+
+    async def begin_for(self, meet: Callable[[Rows], Account], request: Request) -> str:
+        """Begin a session of the account that `meet` returns, which the identity provider vouches for.
+
+        Raises:
+            RefusedError: `meet` refused.
+
+        """
+        now, lasts, address = self._clock.now(), self._settings().accounts.session, address_of(request)
+        how = "the identity provider"
+        made = await self._begin(
+            request,
+            lambda rows: sessions.of_account(rows, meet(rows), now=now, lasts=lasts, address=address, how=how),
+        )
+        assert made is not None  # noqa: S101 — an account always gets its session
+        return made
+
+    async def _begin(self, request: Request, begin: Callable[[Rows], str | None]) -> str | None:
+        """Begin a session in the place of the one that the browser had; return its secret."""
+        old = sessions.secret_of(request, self._settings())
+        now, address = self._clock.now(), address_of(request)
+
+        def work(rows: Rows) -> str | None:
+            with events.asked_from(address):
+                made = begin(rows)
+            before = tokens.find(rows, old, now=now) if made and old else None
+            if before is not None and before.name.startswith(SESSION):
+                tokens.revoke(rows, before.name, now=now)
+            return made
+
+        made = await self._store.write(work, tell=TOPICS)
+        self._known.clear()
+        return made
+
+    async def log_out(self, token: Token) -> None:
         """End a session."""
-        token = await self.find(secret, address="log-out")
-        if token is not None and token.name.startswith(SESSION):
-            now = self._clock.now()
-            await self._store.write(lambda rows: tokens.revoke(rows, token.name, now=now), tell=(TOPIC,))
+        now = self._clock.now()
+        await self._store.write(lambda rows: tokens.revoke(rows, token.name, now=now), tell=(TOPIC,))
         self._known.clear()
 
     async def viewer(self, request: Request) -> Viewer:
-        """Return who looks at the page.
+        """Return who looks at the page, or sends a form of it.
 
         Raises:
-            ProblemError: 401 no living session, 503 the store cannot be asked.
+            ProblemError: 401 no living session, 403 another site sent it, 503 the store cannot be asked.
 
         """
-        secret = request.cookies.get(COOKIE, "")
+        secret = sessions.secret_of(request, self._settings())
         token = await self.find(secret, address=address_of(request)) if secret else None
         if token is None or not token.name.startswith(SESSION):
             raise unauthorized("log in to see this")
+        if request.method not in _READS:
+            see_ours(request, public_url=self._settings().web.public_url)
         return Viewer(token=token, secret=secret)
 
 
@@ -168,7 +246,10 @@ class Viewer:
 
     def __init__(self, *, token: Token, secret: str) -> None:
         self.token = token
-        self.name = _owner(token.name)
+        self.account = token.account
+        """Empty: the session is that of a token or of `devops-agent login`."""
+        self.role = role_of(token.scope)
+        self.name = sessions.owner(token)
         self.by = f"page:{self.name}"
         self.form_key = hashlib.sha256(b"form:" + secret.encode()).hexdigest()
         """What forms carry, so that no other site can post them."""
@@ -189,49 +270,5 @@ class Viewer:
 
 
 def address_of(request: Request) -> str:
-    """Return where a request comes from."""
+    """Return where a request comes from; the edge has asked the proxies that are believed."""
     return request.client.host if request.client else "local"
-
-
-def _living(rows: Rows, secret: str, *, now: datetime) -> Token | None:
-    """Return the living token of a secret; a session of a named token lives only as long as that."""
-    token = tokens.find(rows, secret, now=now)
-    if token is None or not token.name.startswith(SESSION) or _is_of_link(token.name):
-        return token
-    owner = _owner(token.name)
-    for one in tokens.all_(rows):
-        lives = one.revoked_at is None and (one.expires_at is None or one.expires_at > now)
-        # One made later under the name of a revoked one is another token.
-        if one.name == owner and lives and one.created_at <= token.created_at:
-            return token
-    return None
-
-
-def _begin_session(rows: Rows, token: Token, *, now: datetime) -> str | None:
-    """Write a session of a token; None when the token is a ticket that somebody else used in between."""
-    is_ticket = token.name.startswith(TICKET)
-    if is_ticket and not tokens.revoke(rows, token.name, now=now):
-        return None
-    tokens.forget(rows, prefix=SESSION, ended_before=now)
-    ends = now + SESSION_LASTS
-    if not is_ticket and token.expires_at is not None:
-        ends = min(ends, token.expires_at)
-    mark = _OF_LINK if is_ticket else _OF_NAME
-    name = f"{SESSION}{secrets.token_hex(_RANDOM // 2)}{mark}{token.name.removeprefix(TICKET)}"
-    _, secret = tokens.create(rows, name, scope=token.scope, now=now, expires_at=ends)
-    events.add(rows, "login", f"{token.name} opened a session on the page", at=now, actor=f"page:{_owner(name)}")
-    return secret
-
-
-def _owner(name: str) -> str:
-    """Return whose session it is."""
-    return name[_MARK_AT:].removeprefix(_OF_LINK if _is_of_link(name) else _OF_NAME)
-
-
-def _is_of_link(name: str) -> bool:
-    """Whether a session was begun by a link; the names of tokens may hold any words, so only the place tells."""
-    return name.startswith(_OF_LINK, _MARK_AT)
-
-
-def _lives(token: Token, clock: Clock) -> bool:
-    return token.expires_at is None or token.expires_at > clock.now()

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from devops_agent.web.proxies import Proxies
+
 log = logging.getLogger("devops_agent.web")
 
 POLICY = (
@@ -36,16 +38,18 @@ class Edge:
     Posted alerts pass by its layers: those have a limit for bodies that is made for commands, and take time.
     """
 
-    def __init__(self, app: ASGIApp, *, straight: Mapping[str, ASGIApp]) -> None:
+    def __init__(self, app: ASGIApp, *, straight: Mapping[str, ASGIApp], proxies: Proxies) -> None:
         """`straight` holds, by path, who answers a POST without the application."""
         self._app = app
         self._straight = straight
+        self._proxies = proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope = self._proxies.unwrap(scope)
         begun = False
 
         async def send_safely(message: Message) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal
-from urllib.parse import parse_qsl
+from typing import TYPE_CHECKING
 
 import msgspec
 from fastapi import APIRouter, Request, Response
@@ -17,10 +16,9 @@ from devops_agent.model.knowledge import Standing
 from devops_agent.web.api.incidents import check_digest
 from devops_agent.web.api.overview import order_restart
 from devops_agent.web.asking import DeskOf, Once
-from devops_agent.web.auth import COOKIE
 from devops_agent.web.bodies import MAX_HOURS
-from devops_agent.web.pages.login import let_in
 from devops_agent.web.pages.shell import back
+from devops_agent.web.posted import admit_form
 from devops_agent.web.problem import ProblemError
 
 if TYPE_CHECKING:
@@ -30,29 +28,6 @@ if TYPE_CHECKING:
     from devops_agent.web.asking import Desk
 
 router = APIRouter(include_in_schema=False, default_response_class=Response)
-
-_LONGEST = 2_000
-_FIELDS = 20
-
-
-@router.post("/login")
-async def log_in(request: Request, desk: DeskOf) -> Response:
-    """Begin a session."""
-    if request.headers.get("sec-fetch-site") == "cross-site":
-        raise ProblemError(403, "another site sent this form; log in on the page itself")
-    form = await _read(request)
-    return await let_in(request, desk, form.get("token", "").strip(), next_=form.get("next", "/"))
-
-
-@router.post("/logout")
-async def log_out(request: Request, desk: DeskOf) -> Response:
-    """End a session."""
-    viewer = await desk.gate.viewer(request)
-    viewer.check_form((await _read(request)).get("form_key", ""))
-    await desk.gate.log_out(request.cookies[COOKIE])
-    answer = RedirectResponse("/login", status_code=303)
-    answer.delete_cookie(COOKIE, path="/")
-    return answer
 
 
 @router.post("/approvals/{approval}")
@@ -230,35 +205,9 @@ async def _do(
     scope: str = "operate",
 ) -> Response:
     """Check who posts, do it, and go back to the page that the form was on (or to `onward`, with what came of it)."""
-    viewer = await desk.gate.viewer(request)
-    desk.count(viewer.token.id)
-    form = await _read(request)
-    viewer.check_form(form.get("form_key", ""))
-    if not viewer.allows(scope):
-        raise ProblemError(403, _NOT_ALLOWED[scope].format(viewer.name))
-    once = Once(viewer.token, request.url.path)
-    done = await desk.command(lambda rows: work(rows, form, viewer.by), once=once)
+    viewer, form = await admit_form(request, desk, scope)
+    done = await desk.command(lambda rows: work(rows, form, viewer.by), once=Once(viewer.token, request))
     return RedirectResponse(onward.format(done) if onward else back(request), status_code=303)
-
-
-_NOT_ALLOWED = {"operate": "{} may only read.", "admin": "{} may not change settings; that takes an admin."}
-
-
-async def _read(request: Request) -> dict[str, str]:
-    """Return the fields of a form.
-
-    Raises:
-        ProblemError: 415 or 422, it is no form.
-
-    """
-    kind: Literal["application/x-www-form-urlencoded"] = "application/x-www-form-urlencoded"
-    if request.headers.get("content-type", "").partition(";")[0].strip() != kind:
-        raise ProblemError(415, f"send a form ({kind})")
-    try:
-        pairs = parse_qsl((await request.body()).decode(), keep_blank_values=True, max_num_fields=_FIELDS)
-    except ValueError as error:
-        raise ProblemError(422, f"cannot read the form: {error}") from error
-    return {name: value[:_LONGEST].replace("\x00", "␀") for name, value in pairs}
 
 
 def _hours(form: dict[str, str], *, most: float) -> float:

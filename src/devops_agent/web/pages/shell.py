@@ -104,7 +104,9 @@ def back(request: Request) -> str:
 
 def safe(next_: str) -> str:
     """Return a path of ours, whatever was given."""
-    return next_ if next_.startswith("/") and not next_.startswith(("//", "/\\")) and "\\" not in next_ else "/"
+    # Browsers take a backslash for a slash, and drop line ends and tabs before they look.
+    ours = next_.startswith("/") and not next_.startswith("//") and "\\" not in next_ and next_.isprintable()
+    return next_ if ours else "/"
 
 
 async def show(request: Request, desk: Desk, name: str, read: Callable[[Rows, datetime], dict[str, Any]]) -> Response:
