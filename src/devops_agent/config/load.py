@@ -71,7 +71,7 @@ def parse(
     root, problems = parse_tree(content, file=file, variables=environ)
     reader = Reader(base)
     reader.problems += problems
-    root = _with_environment(root, environ, reader)
+    root = with_environment(root, environ, reader)
     fields = reader.fields(root, Settings, (), skip=("targets", "plugins")) or {}
     settings = Settings(**fields, source=file)
     settings = settings.with_(
@@ -85,7 +85,7 @@ def parse(
     return settings
 
 
-def _with_environment(root: Table, environ: Mapping[str, str], reader: Reader) -> Table:
+def with_environment(root: Table, environ: Mapping[str, str], reader: Reader) -> Table:
     """Return the tree in which the environment's values stand where the file had its own."""
     for name, value in sorted(environ.items()):
         path = SHORT_NAMES.get(name) or _path_of(name)
