@@ -52,7 +52,7 @@ def get(rows: Rows, name: str) -> Account:
     return account
 
 
-def set_role(rows: Rows, name: str, role: Role, *, by: str, now: datetime) -> Account:
+def set_role(rows: Rows, name: str, role: Role, *, by: str, now: datetime, comment: str = "") -> Account:
     """Give an account another role; its sessions end, its tokens allow no more than that from now on.
 
     Raises:
@@ -66,12 +66,12 @@ def set_role(rows: Rows, name: str, role: Role, *, by: str, now: datetime) -> Ac
         _see_another_admin(rows, account)
     accounts.set_role(rows, account.name, role)
     tokens.revoke_of(rows, account.name, now=now, prefixes=_ENDS_WITH_ROLE)
-    says = f"{by} made {account.name} {role.value}, was {account.role.value}"
+    says = f"{by} made {account.name} {role.value}, was {account.role.value}" + (f" — {comment}" if comment else "")
     events.add(rows, "account", says, at=now, actor=by, account=account.name)
     return account.with_(role=role)
 
 
-def set_disabled(rows: Rows, name: str, *, disabled: bool, by: str, now: datetime) -> Account:
+def set_disabled(rows: Rows, name: str, *, disabled: bool, by: str, now: datetime, comment: str = "") -> Account:
     """Shut an account out, which ends its sessions and tokens for good; or let it in again.
 
     Raises:
@@ -86,7 +86,8 @@ def set_disabled(rows: Rows, name: str, *, disabled: bool, by: str, now: datetim
         tokens.revoke_of(rows, account.name, now=now)
     accounts.set_disabled(rows, account.name, disabled=disabled)
     did = "disabled" if disabled else "enabled"
-    events.add(rows, "account", f"{by} {did} account {account.name}", at=now, actor=by, account=account.name)
+    says = f"{by} {did} account {account.name}" + (f" — {comment}" if comment else "")
+    events.add(rows, "account", says, at=now, actor=by, account=account.name)
     return account.with_(disabled=disabled)
 
 

@@ -178,6 +178,14 @@ def needs(scope: str) -> Any:  # noqa: ANN401 — FastAPI's own word for a depen
     return Depends(admit)
 
 
+async def _admit_any(request: Request, _: Annotated[object, Depends(_BEARER)] = None) -> Token:
+    """Admit who may read, and say who it is."""
+    return await desk_of(request).admit(request, "read")
+
+
+SCOPES[_admit_any] = "read"
+
+
 def _orders(scope: str) -> Callable[..., Awaitable[Once]]:
     """Return the dependency of a command: who asks, and the key that makes asking twice the same as once."""
 
@@ -195,6 +203,8 @@ def _orders(scope: str) -> Callable[..., Awaitable[Once]]:
 
 
 DeskOf = Annotated[Desk, Depends(desk_of)]
+Asker = Annotated[Token, Depends(_admit_any)]
+"""Who reads, where it matters who."""
 Operator = Annotated[Once, Depends(_orders("operate"))]
 """Who gives a command that needs scope `operate`."""
 Administrator = Annotated[Once, Depends(_orders("admin"))]

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from devops_agent.model.account import Role
+
 _LONGEST_TEXT = 2_000
 MAX_HOURS = 24 * 365
 
@@ -90,6 +92,21 @@ class FlagAsked(Asked):
     """On or off."""
 
     value: bool
+
+
+class AccountAsked(Asked):
+    """An account to be made."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@+-]{0,62}$")]
+    role: Role
+
+
+class AccountChangeAsked(Asked):
+    """What is to be another about an account; what is null stays."""
+
+    role: Role | None = None
+    disabled: bool | None = None
+    comment: Said = ""
 
 
 class TokenAsked(Asked):

@@ -20,6 +20,7 @@ _TAGS = {
     "overview": "At a glance",
     "incidents": "Incidents and approvals",
     "controls": "Pauses, silences, flags, tokens",
+    "accounts": "Accounts",
     "catalogue": "What there is",
     "learning": "What was learnt",
     "knowledge": "What is known from closed incidents",

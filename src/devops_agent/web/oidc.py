@@ -254,7 +254,10 @@ class _Loaded:
 def _load() -> _Loaded:
     try:
         import httpx2
-        from authlib.integrations.httpx_client import AsyncOAuth2Client, OAuthError
+        from authlib.integrations.httpx_client import (  # type: ignore[import-untyped]
+            AsyncOAuth2Client,
+            OAuthError,
+        )
     except ModuleNotFoundError as error:
         says = "signing in through an identity provider needs `pip install 'devops-ai-agent[oidc]'`"
         raise ProblemError(503, says) from error

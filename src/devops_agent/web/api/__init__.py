@@ -2,7 +2,17 @@
 
 from fastapi import APIRouter
 
-from devops_agent.web.api import catalogue, controls, incidents, knowledge, learning, overview, record, reports
+from devops_agent.web.api import (
+    accounts,
+    catalogue,
+    controls,
+    incidents,
+    knowledge,
+    learning,
+    overview,
+    record,
+    reports,
+)
 
 
 def routers() -> list[APIRouter]:
@@ -11,6 +21,7 @@ def routers() -> list[APIRouter]:
         overview.router,
         incidents.router,
         controls.router,
+        accounts.router,
         catalogue.router,
         learning.router,
         knowledge.router,

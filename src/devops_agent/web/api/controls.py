@@ -7,13 +7,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from devops_agent.engine import commands
-from devops_agent.store import controls, events, targets, tokens
+from devops_agent.engine import accounts, commands
+from devops_agent.store import controls, targets, tokens
 from devops_agent.store.rows import Rows
 from devops_agent.web import bodies, schemas
 from devops_agent.web.api.overview import read_flags
 from devops_agent.web.asking import Administrator, DeskOf, Operator, needs, problems
-from devops_agent.web.auth import TOPIC
 from devops_agent.web.problem import ProblemError
 
 router = APIRouter(prefix="/api/v1", tags=["controls"])
@@ -115,13 +114,10 @@ async def make_token(desk: DeskOf, asked: bodies.TokenAsked, once: Administrator
     ends = now + timedelta(hours=asked.hours) if asked.hours else None
 
     def work(rows: Rows) -> schemas.TokenMade:
-        if any(one.name == asked.name for one in tokens.all_(rows)):
-            raise ProblemError(409, f"there is a token {asked.name!r} already; revoke it first, or choose another name")
-        token, secret = tokens.create(rows, asked.name, scope=asked.scope, now=now, expires_at=ends)
-        events.add(rows, "token", f"{once.by} made token {asked.name} ({asked.scope})", at=now, actor=once.by)
+        token, secret = accounts.make_token(rows, asked.name, scope=asked.scope, by=once.by, now=now, expires_at=ends)
         return schemas.TokenMade(**schemas.Token.model_validate(token).model_dump(), secret=secret)
 
-    return await desk.command(work, once=once, topics=(TOPIC, "events"))
+    return await desk.command(work, once=once, topics=accounts.TOPICS)
 
 
 @router.delete("/tokens/{name}", status_code=204, responses=problems(404))
@@ -129,9 +125,6 @@ async def revoke(desk: DeskOf, name: str, once: Administrator) -> None:
     """End a token at once."""
     now = desk.parts.clock.now()
 
-    def work(rows: Rows) -> None:
-        if not tokens.revoke(rows, name, now=now):
-            raise ProblemError(404, f"no living token {name!r}; GET /api/v1/tokens lists them")
-        events.add(rows, "token", f"{once.by} revoked token {name}", at=now, actor=once.by)
-
-    await desk.command(work, once=once, topics=(TOPIC, "events"))
+    await desk.command(
+        lambda rows: accounts.revoke_token(rows, name, by=once.by, now=now), once=once, topics=accounts.TOPICS
+    )

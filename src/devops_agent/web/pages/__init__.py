@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 def routers() -> tuple[APIRouter, ...]:
     """Return the routers of all pages."""
     from devops_agent.web.pages import (
+        account,
+        accounts,
         approvals,
         audit,
         docs,
@@ -24,5 +26,19 @@ def routers() -> tuple[APIRouter, ...]:
         targets,
     )
 
-    parts = (overview, incidents, incident, approvals, targets, target, silences, runbooks, audit, docs, login)
+    parts = (
+        overview,
+        incidents,
+        incident,
+        approvals,
+        targets,
+        target,
+        silences,
+        runbooks,
+        audit,
+        docs,
+        login,
+        account,
+        accounts,
+    )
     return tuple(part.router for part in parts)

@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse
 from devops_agent.engine import accounts
 from devops_agent.engine.commands import RefusedError
 from devops_agent.web import sessions
-from devops_agent.web.asking import DeskOf
+from devops_agent.web.asking import DeskOf, Once
 from devops_agent.web.crossing import is_from_elsewhere, see_ours
 from devops_agent.web.oidc import BACK, COOKIE, Provider
 from devops_agent.web.pages.shell import safe
@@ -70,8 +70,10 @@ async def log_out(request: Request, desk: DeskOf) -> Response:
     viewer, form = await admit_form(request, desk, "read")
     if form.get("everywhere") and viewer.account:
         now = desk.parts.clock.now()
-        await desk.order(
-            request, lambda rows: accounts.end_sessions(rows, viewer.account, by=viewer.by, now=now), viewer.token
+        await desk.command(
+            lambda rows: accounts.end_sessions(rows, viewer.account, by=viewer.by, now=now),
+            once=Once(viewer.token, request),
+            topics=accounts.TOPICS,
         )
     await desk.gate.log_out(viewer.token)
     answer = RedirectResponse("/login", status_code=303)
