@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from devops_agent.app.web import START_ANEW, run_web
+from devops_agent.app.anew import START_ANEW
+from devops_agent.app.web import run_web
 
 
 @pytest.mark.slow

@@ -26,6 +26,11 @@ class Started:
     returncode: int | None = None
     terminated: bool = False
     killed: bool = False
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def wait(self) -> int:
+        await self.ended.wait()
+        return self.returncode or 0
 
     def terminate(self) -> None:
         self.terminated = True
@@ -46,7 +51,7 @@ class Machine:
         return self.processes[-1]  # type: ignore[return-value]
 
     def workers(self) -> Workers:
-        return Workers(self.store, (QUEUE,), start=self.start, alive=lambda _: False)
+        return Workers(self.store, (QUEUE,), role="worker", start=self.start, alive=lambda _: False, hears=("news",))
 
     async def enqueue(self, *, due: datetime = START) -> None:
         await self.store.write(
@@ -152,3 +157,18 @@ async def test_one_that_works_for_long_is_left_alone(tmp_path: Path) -> None:
             await beat(here, 100, now)
             await workers.tick(now)
         assert not here.processes[0].killed
+
+
+async def test_what_may_mean_work_and_the_end_of_a_process_ask_for_a_look_at_once(tmp_path: Path) -> None:
+    async with machine(tmp_path) as here:
+        workers = here.workers()
+        await here.store.write(lambda _: None, tell=("news",))
+        await asyncio.wait_for(workers.bell.wait(), 5)
+        await here.enqueue()
+        await workers.tick(START)
+        workers.bell.clear()
+        here.processes[0].returncode = 0
+        here.processes[0].ended.set()
+        await asyncio.wait_for(workers.bell.wait(), 5)
+        await workers.tick(START)
+        assert len(here.processes) == 2

@@ -9,24 +9,25 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devops_agent import __version__
 from devops_agent.app import lock, logs
+from devops_agent.app.anew import START_ANEW
 from devops_agent.app.clock import SystemClock
 from devops_agent.app.orphan import alive, birth, stop_with
 from devops_agent.app.parts import Parts, actions_of, all_actions, build_parts, used_plugins
 from devops_agent.app.protect import NeverTouch
+from devops_agent.app.queues import TELLING, UNDERSTANDING, WORKS, Work
 from devops_agent.config import environment
 from devops_agent.config.problems import ConfigError
 from devops_agent.config.secrets import SecretError, read_secret
 from devops_agent.config.source import Kept, Source
 from devops_agent.durable.dispatch import Dispatcher, Job
-from devops_agent.engine import investigate
 from devops_agent.engine.commands import RUNS
 from devops_agent.engine.ground import Ground, ground_of
-from devops_agent.engine.lifecycle import REMEMBER
 from devops_agent.engine.look import Eyes
 from devops_agent.engine.receive import receive
 from devops_agent.engine.respond import abandon, respond
@@ -36,6 +37,7 @@ from devops_agent.loops.chronicle import Chronicle
 from devops_agent.loops.discovery import Discovery
 from devops_agent.loops.every import every
 from devops_agent.loops.heartbeat import Heart, Vigil, figures
+from devops_agent.loops.herald import Herald
 from devops_agent.loops.historian import Historian
 from devops_agent.loops.janitor import Janitor
 from devops_agent.loops.poller import Poller
@@ -60,15 +62,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("devops_agent.agent")
 
-WORKER_QUEUES = (investigate.QUEUE, REMEMBER)
-"""Queues whose work is too heavy for this process."""
 COMPLETE = "complete"
 """The queue of alert groups that were delivered cut off and have to be completed."""
-START_ANEW = 75
-"""Exit status that asks for another start at once (EX_TEMPFAIL)."""
 _DRAIN = 10.0  # seconds that running steps get to end at a stop
 
-Start = Callable[[], Awaitable[asyncio.subprocess.Process]]
+Start = Callable[[Work], Awaitable[asyncio.subprocess.Process]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +77,7 @@ class Options:
     stop_with: int = 0
     """End when this process, the parent, is gone; 0: never mind."""
     start_worker: Start | None = None
-    """Starts a process for work that is heavy; None: it runs elsewhere."""
+    """Starts a process for work that is heavy; None: all of it is done elsewhere."""
 
 
 class Agent:
@@ -101,8 +99,11 @@ class Agent:
         self._discovery = Discovery(self._parts.inventories, changed=self._ground_changed)
         self._look_around = asyncio.Event()
         self._ground = self._new_ground()
-        start = options.start_worker if self.settings.investigation.start_worker else None
-        self._workers = Workers(store, WORKER_QUEUES, start=start, alive=alive) if start is not None else None
+        self._workers = [
+            Workers(store, work.queues, role=work.role, start=partial(start, work), alive=alive, hears=work.hears)
+            for work in _started_here(self.settings)
+            if (start := options.start_worker) is not None
+        ]
         self._wire(self._parts)
 
     @property
@@ -190,6 +191,9 @@ class Agent:
             store=store, settings=lambda: self.settings, receive=self.receive, seen_before=lambda: self._started_at
         )
         chronicle = Chronicle(store)
+        herald = Herald(
+            store=store, settings=lambda: self.settings, watched=lambda: self._ground.directory, version=__version__
+        )
         vigil = Vigil(store=store, settings=lambda: self.settings)
 
         async def beat(now: datetime) -> None:
@@ -202,6 +206,7 @@ class Agent:
             every(10, beat, clock=clock, name="heartbeat"),
             every(1, self._save_sightings, clock=clock, name="sightings"),
             every(15, self.historian.tick, clock=clock, name="historian"),
+            every(30, herald.tick, clock=clock, name="herald"),
             every(2, self._look_at_files, clock=clock, name="settings", bell=self._reload),
             every(5, self._follow_flags, clock=clock, name="flags", bell=store.bell.on("events")),
             every(5, chronicle.tick, clock=clock, name="chronicle", bell=store.bell.on("events")),
@@ -210,9 +215,7 @@ class Agent:
             every(3600, janitor.sweep, clock=clock, name="sweep"),
             every(5, vigil.tick, clock=clock, name="vigil"),
         ]
-        if self._workers is not None:
-            bell = store.bell.on(*WORKER_QUEUES)
-            loops.append(every(5, self._workers.tick, clock=clock, name="workers", bell=bell))
+        loops += [every(5, one.tick, clock=clock, name="workers", bell=one.bell) for one in self._workers]
         self._tasks = [asyncio.create_task(loop) for loop in loops]
         for task in self._tasks:
             task.add_done_callback(self._ended)
@@ -228,8 +231,8 @@ class Agent:
     async def _drain(self) -> None:
         """Begin nothing new, let steps under way end, leave the rest to the next start."""
         log.info("agent stops", extra={"responses": self._dispatchers[0].busy})
-        if self._workers is not None:
-            self._workers.stop()
+        for one in self._workers:
+            one.stop()
         await self.poller.drain()
         await asyncio.gather(*(dispatcher.drain(seconds=_DRAIN) for dispatcher in self._dispatchers))
         for task in self._tasks:
@@ -377,9 +380,10 @@ def _own(owner: str) -> bool:
 def _starter(config: Path | None, settings: Callable[[], Settings], *, environ: Mapping[str, str]) -> Start:
     """Return what starts a worker process of this agent's; it ends with its parent, and when it has been idle."""
 
-    async def start() -> asyncio.subprocess.Process:
+    async def start(work: Work) -> asyncio.subprocess.Process:
         idle = settings().investigation.idle.total_seconds()
-        words = ("-m", "devops_agent.app.worker", str(config or ""), "--with-parent", "--idle", f"{idle:g}")
+        role = ("-m", "devops_agent.app.worker", str(config or ""), "--queues", ",".join(work.queues))
+        words = (*role, "--with-parent", "--idle", f"{idle:g}")
         # Threads of a matrix library that wait for each other on a busy machine make small sums ten times slower.
         env = {"OPENBLAS_NUM_THREADS": "1", **environ}
         return await asyncio.create_subprocess_exec(sys.executable, *words, stdin=asyncio.subprocess.DEVNULL, env=env)
@@ -387,10 +391,16 @@ def _starter(config: Path | None, settings: Callable[[], Settings], *, environ: 
     return start
 
 
+def _started_here(settings: Settings) -> list[Work]:
+    """Return for what this agent starts processes."""
+    wanted = {UNDERSTANDING: settings.investigation.start_worker, TELLING: settings.notify.start_worker}
+    return [work for work in WORKS if wanted[work]]
+
+
 def _foundations(settings: Settings) -> tuple[object, ...]:
     """Return what cannot be changed under a running agent: its plugins, its log, and where its state is."""
-    where = settings.database, settings.store_password_file, settings.state_dir, settings.investigation.start_worker
-    return used_plugins(settings), settings.plugins, settings.log, *where
+    where = settings.database, settings.store_password_file, settings.state_dir
+    return used_plugins(settings), settings.plugins, settings.log, _started_here(settings), *where
 
 
 def store_password(settings: Settings) -> str:

@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING
 
 from devops_agent import __version__
 from devops_agent.app import first, logs
+from devops_agent.app.anew import START_ANEW
 from devops_agent.app.clock import SystemClock
+from devops_agent.app.library import documents
 from devops_agent.app.orphan import stop_with
 from devops_agent.app.receivers import build_receivers
 from devops_agent.config import environment
 from devops_agent.config.load import load
+from devops_agent.config.origin import Configured, written
 from devops_agent.config.problems import ConfigError
 from devops_agent.config.secrets import SecretError, read_secret
 from devops_agent.engine.ground import Ground, ground_of
@@ -37,9 +40,6 @@ if TYPE_CHECKING:
     from devops_agent.ports import Clock
 
 log = logging.getLogger("devops_agent.web")
-
-START_ANEW = 75
-"""Exit status that asks for another start at once (EX_TEMPFAIL)."""
 
 
 class Surroundings:
@@ -61,6 +61,7 @@ class Surroundings:
         """Called when something has changed that the role is built from."""
         self._stamp = _stamp(config)
         self.settings = settings
+        self.configured = Configured(written=_written(config, environ))
         self.ground: Ground = ground_of(settings, discovered=(), version=__version__)
         self.runbooks: tuple[Runbook, ...] = ()
         self.actions: dict[str, Action] = {}
@@ -76,7 +77,9 @@ class Surroundings:
                     log.info("what the web role is built from has changed: it starts anew")
                     self._rebuild()
                 self.settings = settings
+                self.configured = Configured(written=await asyncio.to_thread(_written, self._config, self._environ))
             except ConfigError as error:
+                self.configured = Configured(written=self.configured.written, problems=error.problems)
                 log.error("the new configuration is wrong, the old one is kept", extra={"problems": str(error)})  # noqa: TRY400
         seen = await self._store.read(targets.all_)
         found = [one.target for one in seen if one.target.found_by != "config"]
@@ -124,6 +127,8 @@ async def run_web(
             actions=lambda: known.actions,
             clock=clock,
             version=__version__,
+            configured=lambda: known.configured,
+            documents=lambda: documents(known.settings),
         )
         gc.freeze()  # else every full collection walks all of FastAPI: 20 to 40 ms in which nothing is acknowledged
         accepting = listener or _listen(settings.web.listen)
@@ -139,6 +144,13 @@ async def run_web(
             task.cancel()
         await asyncio.gather(*tasks, *ends, return_exceptions=True)
     return START_ANEW if rebuild.is_set() and not stop.is_set() else 0
+
+
+def _written(config: Path | None, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return where the settings are written; nothing when the file went away in between."""
+    with contextlib.suppress(OSError, ConfigError):
+        return written(config, environ=environ)
+    return {}
 
 
 def _foundations(settings: Settings) -> tuple[object, ...]:

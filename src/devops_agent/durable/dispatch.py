@@ -55,6 +55,7 @@ class Dispatcher:
         clock: Clock,
         owner: str,
         concurrent: int = 8,
+        hears: Sequence[str] = (),
         boundary: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._store = store
@@ -65,7 +66,7 @@ class Dispatcher:
         self._concurrent = concurrent
         self._boundary = boundary
         self._tasks: dict[asyncio.Task[None], Claim] = {}
-        self._bell = store.bell.on(queue)
+        self._bell = store.bell.on(queue, *hears)
         self._stopping = False
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio.subprocess
 import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -11,7 +12,6 @@ from devops_agent.store import heartbeats, runs
 from devops_agent.store.rows import from_us
 
 if TYPE_CHECKING:
-    import asyncio.subprocess
     from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime
 
@@ -32,13 +32,20 @@ class Workers:
         store: Store,
         queues: Sequence[str],
         *,
+        role: str,
         start: Callable[[], Awaitable[asyncio.subprocess.Process]],
         alive: Callable[[str], bool],
+        hears: Sequence[str] = (),
     ) -> None:
+        """Look after the process that gives signs of life as `role`; `hears`: topics that may mean work for it."""
         self._store = store
         self._queues = tuple(queues)
+        self._role = role
         self._start = start
         self._alive = alive
+        self.bell = store.bell.on(*queues, *hears)
+        """Set when `tick` should be called at once."""
+        self._watching: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._failures = 0
         self._not_before: datetime | None = None
@@ -54,15 +61,23 @@ class Workers:
         if (self._not_before is not None and now < self._not_before) or not await self._is_due(now):
             return
         self._process, self._started_at = await self._start(), now
-        log.info("worker started", extra={"pid": self._process.pid, "queues": ",".join(self._queues)})
+        self._watching = asyncio.create_task(self._until_end(self._process), name=f"{self._role} process")
+        log.info(
+            "worker started", extra={"role": self._role, "pid": self._process.pid, "queues": ",".join(self._queues)}
+        )
 
     def stop(self) -> None:
         """Ask the process to end; what it has under way is done again by the next."""
         if self._process is not None and self._process.returncode is None:
             self._process.terminate()
 
+    async def _until_end(self, process: asyncio.subprocess.Process) -> None:
+        """What came in while the process ended is not to wait for the next look."""
+        await process.wait()
+        self.bell.set()
+
     async def _watch(self, process: asyncio.subprocess.Process, now: datetime) -> None:
-        beat = (await self._store.read(heartbeats.all_)).get("worker")
+        beat = (await self._store.read(heartbeats.all_)).get(self._role)
         beaten = beat.at if beat is not None and beat.pid == process.pid else now - _SILENT
         if now - max(beaten, self._started_at or now) >= _SILENT:
             log.error("worker hangs and is ended", extra={"pid": process.pid, "silent_for": str(_SILENT)})

@@ -83,6 +83,11 @@ def enqueue(  # noqa: PLR0913 — a job has these parts
     return bool(added)
 
 
+def ever(rows: Rows, queue: str, key: str) -> bool:
+    """Whether there is, or was within what is kept, a run of this key, whatever became of it."""
+    return rows.one("SELECT 1 AS there FROM runs WHERE queue = :queue AND key = :key", queue=queue, key=key) is not None
+
+
 def claim(rows: Rows, queue: str, *, owner: str, now: datetime, lease: timedelta) -> Claim | None:
     """Take the run that has waited longest: ready, parked and due, or left behind by a process whose lease ended.
 
@@ -243,7 +248,7 @@ def begin_step(rows: Rows, run: Claim, name: str, *, key: str, before_json: str,
         StaleError: somebody else took the run, or, after its lease had ended, its lock.
 
     """
-    _guard(rows, run)
+    guard(rows, run)
     mine = rows.one(f"SELECT id FROM runs WHERE id = :id AND {_LOCK_IS_ITS}", id=run.id, now=to_us(now))
     _fenced(int(mine is not None), run)
     rows.run(
@@ -260,7 +265,7 @@ def begin_step(rows: Rows, run: Claim, name: str, *, key: str, before_json: str,
 
 def end_step(rows: Rows, run: Claim, name: str, *, key: str, result_json: str, now: datetime) -> None:
     """Write that a step is done, with its result."""
-    _guard(rows, run)
+    guard(rows, run)
     rows.run(
         "INSERT INTO steps (run, name, key, status, result_json, started_at, ended_at)"
         " VALUES (:run, :name, :key, 'done', :result_json, :now, :now)"
@@ -298,7 +303,13 @@ def forget(rows: Rows, *, finished_before: datetime, rounds_before: datetime) ->
     )
 
 
-def _guard(rows: Rows, run: Claim) -> None:
+def guard(rows: Rows, run: Claim) -> None:
+    """Keep a transaction from being written for a run that another process has by now.
+
+    Raises:
+        StaleError: one has.
+
+    """
     row = rows.one("SELECT fence, status FROM runs WHERE id = :id", id=run.id)
     _fenced(int(row is not None and row["fence"] == run.fence and row["status"] == "running"), run)
 
