@@ -40,6 +40,14 @@ def actions_by_result(rows: Rows) -> dict[tuple[str, str], int]:
     }
 
 
+def failed_deliveries(rows: Rows, *, since: datetime) -> int:
+    """Return how many messages a channel has refused for good since then."""
+    row = rows.one(
+        "SELECT count(*) AS n FROM deliveries WHERE stage = 'failed' AND ended_at >= :since", since=to_us(since)
+    )
+    return int(row["n"]) if row else 0
+
+
 def day(rows: Rows, *, begin: datetime, end: datetime) -> Day:
     """Return what happened from `begin` until before `end`."""
     span = {"begin": to_us(begin), "end": to_us(end)}

@@ -1,0 +1,6 @@
+-- What the pages ask for, without walking through whole tables.
+CREATE INDEX incidents_by_target ON incidents (target, number);
+
+CREATE INDEX actions_by_target ON actions (target, started_at);
+
+CREATE INDEX deliveries_failed ON deliveries (ended_at) WHERE stage = 'failed';
