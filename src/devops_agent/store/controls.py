@@ -132,6 +132,12 @@ def clear_flag(rows: Rows, name: str) -> None:
     rows.run("DELETE FROM flags WHERE name = :name", name=name)
 
 
+def switches(rows: Rows) -> dict[str, tuple[bool, str, datetime]]:
+    """Return the flags that were switched while running: name → (value, by whom, when)."""
+    found = rows.all("SELECT name, value, by_whom, at FROM flags")
+    return {row["name"]: (bool(row["value"]), row["by_whom"], from_us(row["at"])) for row in found}
+
+
 def flags(rows: Rows) -> dict[str, bool]:
     """Return the flags that were switched while running."""
     return {row["name"]: bool(row["value"]) for row in rows.all("SELECT name, value FROM flags")}

@@ -13,6 +13,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
+from devops_agent.analysis.retrieval import Document
+from devops_agent.config.origin import Configured
 from devops_agent.web import api, describe, forms, metrics, pages, stream
 from devops_agent.web.asking import Desk, as_problem
 from devops_agent.web.auth import Gate
@@ -50,6 +52,8 @@ def create_app(  # noqa: PLR0913 — the seam to the composition root names each
     actions: Callable[[], Mapping[str, Action]],
     clock: Clock,
     version: str,
+    configured: Callable[[], Configured] = Configured,
+    documents: Callable[[], Sequence[Document]] = tuple,
 ) -> FastAPI:
     """Return the application.
 
@@ -62,6 +66,8 @@ def create_app(  # noqa: PLR0913 — the seam to the composition root names each
         actions: every action that plugins offer, by name.
         clock: the time.
         version: of the product.
+        configured: where the settings come from.
+        documents: the runbooks that people keep for people.
 
     """
     parts = Parts(
@@ -73,6 +79,8 @@ def create_app(  # noqa: PLR0913 — the seam to the composition root names each
         actions=actions,
         clock=clock,
         version=version,
+        configured=configured,
+        documents=documents,
     )
     gate = Gate(store, clock=clock, settings=settings)
     app = _Application(

@@ -17,6 +17,7 @@ from devops_agent.web.api.incidents import check_digest
 from devops_agent.web.api.overview import order_restart
 from devops_agent.web.asking import DeskOf, Once
 from devops_agent.web.bodies import MAX_HOURS
+from devops_agent.web.matchers import read_matchers
 from devops_agent.web.pages.shell import back
 from devops_agent.web.posted import admit_form
 from devops_agent.web.problem import ProblemError
@@ -178,22 +179,6 @@ async def switch(request: Request, desk: DeskOf, flag: str) -> Response:
 
 _FEEDBACK = ("diagnosis", "kind", "component", "outcome", "comment")
 _SWITCHED = {"on": True, "off": False, "as configured": None}
-
-
-def read_matchers(text: str) -> dict[str, str]:
-    """Return label → pattern for `label=pattern, label=pattern`.
-
-    Raises:
-        ProblemError: 422, a part has another form.
-
-    """
-    found: dict[str, str] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        name, equals, pattern = part.partition("=")
-        if not equals or not name.strip():
-            raise ProblemError(422, f"{part!r} is no matcher; write label=pattern, such as alertname=HighLatency.")
-        found[name.strip()] = pattern.strip().strip('"')
-    return found
 
 
 async def _do(

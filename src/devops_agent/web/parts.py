@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from devops_agent.analysis.retrieval import Document
+from devops_agent.config.origin import Configured
 from devops_agent.config.settings import Settings
 from devops_agent.engine.ground import Ground
 from devops_agent.model.action import Action
@@ -25,3 +27,7 @@ class Parts:
     actions: Callable[[], Mapping[str, Action]]
     clock: Clock
     version: str
+    configured: Callable[[], Configured] = Configured
+    """Where the settings come from, and what is wrong with their file now."""
+    documents: Callable[[], Sequence[Document]] = tuple
+    """The runbooks that people keep for people; read from disk, so not within the event loop."""

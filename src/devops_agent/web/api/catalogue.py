@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Header, Query, Response
 
+from devops_agent.analysis import secrets
+from devops_agent.analysis.secrets import Hidden
 from devops_agent.config.settings import Settings
 from devops_agent.kit.http import HIDDEN, bare
 from devops_agent.model.duration import write_duration
@@ -99,7 +101,20 @@ def without_secrets(settings: Settings) -> dict[str, Any]:
     The names of secret files are no secrets.
     """
     shown: dict[str, Any] = _hide(_plain(settings), "")
+    for channel in shown["notify"]["channels"]:
+        channel["options"] = _hide_places(channel["options"])
     return shown
+
+
+def _hide_places(value: Any) -> Any:  # noqa: ANN401 — options hold values of any shape
+    """Hide all of a URL but its scheme: those of channels (`slack://A/B/C`, a webhook's) are keys as a whole."""
+    if isinstance(value, dict):
+        return {key: _hide_places(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_hide_places(one) for one in value]
+    if isinstance(value, str) and "://" in value:
+        return f"{value.partition('://')[0]}://{HIDDEN}"
+    return value
 
 
 def _plain(value: object) -> Any:  # noqa: ANN401 — settings hold values of any shape
@@ -122,5 +137,6 @@ def _hide(value: Any, name: str) -> Any:  # noqa: ANN401 — settings hold value
         if value and _SECRET.search(name) and not name.endswith("_file"):
             return HIDDEN
         shown = _PASSWORD_IN_URL.sub(f"://{HIDDEN}@", value)
-        return bare(shown) if "?" in shown else shown
+        shown = bare(shown) if "?" in shown else shown
+        return HIDDEN if any(found.kind is Hidden.SECRET for found in secrets.find(shown)) else shown
     return value

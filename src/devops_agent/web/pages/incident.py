@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import UTC, datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -23,11 +26,11 @@ from devops_agent.store import (
 )
 from devops_agent.web.asking import DeskOf
 from devops_agent.web.pages.shell import Cursor, show
+from devops_agent.web.plots import Mark, Plot, Point, Window, plot
 from devops_agent.web.problem import ProblemError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
 
     from devops_agent.model.alert import Alert
     from devops_agent.model.diagnosis import Diagnosis
@@ -131,13 +134,30 @@ def _besides(diagnosis: Diagnosis | None, insight: Insight | None, one: Incident
     return [cause for cause in insight.hypotheses if (cause.kind, cause.component or one.target) not in had]
 
 
-def _sorted_out(seen: list[Evidence]) -> dict[str, list[Evidence]]:
+def _sorted_out(seen: list[Evidence]) -> dict[str, list[Any]]:
     """Return evidence by how it is best looked at: as plots, as excerpts of logs, as a table."""
     return {
-        "plotted": [piece for piece in seen if len(piece.points) > 1],
+        "plotted": [(piece, _plot(piece)) for piece in seen if len(piece.points) > 1],
         "logged": [piece for piece in seen if piece.name in _LOGS],
         "listed": [piece for piece in seen if len(piece.points) <= 1 and piece.name not in _LOGS],
     }
+
+
+def _plot(piece: Evidence) -> Plot:
+    """Return the plot of a piece's points, with the moment from which on it was out of its usual course."""
+    points = [
+        Point(at=datetime.fromtimestamp(at, UTC), low=value, mean=value, high=value) for at, value in piece.points
+    ]
+    gaps = sorted(after.at - before.at for before, after in pairwise(points))
+    window = Window(begin=points[0].at, end=points[-1].at + gaps[len(gaps) // 2], step=gaps[len(gaps) // 2])
+    begins = piece.details.get("begins_at")
+    marks = []
+    if isinstance(begins, str):
+        with suppress(ValueError):
+            marks.append(Mark(at=datetime.fromisoformat(begins), says="left its usual course", kind="m-incident"))
+    name = str(piece.details.get("series", "")) or piece.name
+    unit = f" {piece.unit}" if piece.unit else ""
+    return plot(f"{name} of {piece.target}", points, window, write=lambda value: f"{value:.4g}{unit}", marks=marks)
 
 
 def excerpt(piece: Evidence) -> list[tuple[str, bool]]:
