@@ -4,19 +4,25 @@ from pathlib import Path
 
 from devops_agent.config.docs import sections
 from devops_agent.plugins.alertmanager import config as alertmanager
+from devops_agent.plugins.apprise import config as apprise
 from devops_agent.plugins.command import config as command
 from devops_agent.plugins.deployments import config as deployments
 from devops_agent.plugins.docker import config as docker
+from devops_agent.plugins.email import config as email
 from devops_agent.plugins.git import config as git
 from devops_agent.plugins.host import config as host
 from devops_agent.plugins.http import config as http
 from devops_agent.plugins.loki import config as loki
 from devops_agent.plugins.memory_keeper import config as memory_keeper
 from devops_agent.plugins.network import config as network
+from devops_agent.plugins.pam import config as pam
 from devops_agent.plugins.process import config as process
 from devops_agent.plugins.prometheus import config as prometheus
+from devops_agent.plugins.slack import config as slack
 from devops_agent.plugins.supervisord import config as supervisord
 from devops_agent.plugins.systemd import config as systemd
+from devops_agent.plugins.twilio import config as twilio
+from devops_agent.plugins.webhook import config as webhook
 
 PAGE = "docs/reference/plugins.md"
 
@@ -82,6 +88,12 @@ _PARTS = (
     ("## plugins.prometheus", prometheus.Config),
     ("## plugins.loki", loki.Config),
     ("## plugins.memory_keeper", memory_keeper.Config),
+    ("## notify.channels `via: slack`: `options`", slack.Config),
+    ("## notify.channels `via: email`: `options`", email.Config),
+    ("## notify.channels `via: twilio`: `options`", twilio.Config),
+    ("## notify.channels `via: apprise`: `options`", apprise.Config),
+    ("## notify.channels `via: webhook`: `options`", webhook.Config),
+    ("## notify.channels `via: pam`: `options`", pam.Config),
 )
 
 

@@ -57,5 +57,9 @@ REASONERS: Final = {
 MIRRORS: Final = {
     "memory_keeper": "devops_agent.plugins.memory_keeper.mirror:build",
 }
+NOTIFIERS: Final = {
+    name: f"devops_agent.plugins.{name}.notifier:build"
+    for name in ("apprise", "email", "pam", "slack", "twilio", "webhook")
+}
 ON_DEMAND: Final = frozenset({"docker", "loki", "prometheus", "supervisord", "systemd"})
 """Plugins that are loaded only when a target, or a setting, speaks of them: what is not used costs no memory."""

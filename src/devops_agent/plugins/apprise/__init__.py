@@ -1,0 +1,1 @@
+"""Apprise: PagerDuty, Opsgenie, Discord, Teams, ntfy and a hundred services more, each by one URL."""

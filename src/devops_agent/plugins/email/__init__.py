@@ -1,0 +1,1 @@
+"""E-mail: notices as text and HTML, by SMTP."""

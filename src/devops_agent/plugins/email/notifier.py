@@ -1,0 +1,127 @@
+"""Sends mail by SMTP (RFC 5321), on a thread of its own while the server is talked to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import smtplib
+import ssl
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from devops_agent.kit.posting import secret
+from devops_agent.kit.telling import harmless, one_line
+from devops_agent.kit.tools import Tools, settings
+from devops_agent.model.notice import Message, Receipt
+from devops_agent.plugins.email.config import Config, Security
+from devops_agent.plugins.email.texts import mail
+from devops_agent.ports import NotifyError
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
+
+log = logging.getLogger("devops_agent.notify.email")
+
+_STAYS = range(500, 600)
+"""Answers that stay (RFC 5321, 4.2.1); those from 400 pass."""
+
+
+def build(config: Mapping[str, object], *, tools: Tools) -> Email:
+    """Return the notifier; `config` is `options` of its channel.
+
+    Raises:
+        SettingsError: the options are wrong.
+
+    """
+    return Email(settings(Config, config, where="options of a channel via email"), tools=tools)
+
+
+class Email:
+    """Sends to some addresses through one server."""
+
+    updates = True
+    knows_repeats = False
+    """Servers that drop a second mail of the same Message-ID there are, but nobody can rely on it."""
+
+    def __init__(self, config: Config, *, tools: Tools) -> None:
+        self._config = config
+        self._tools = tools
+
+    async def send(self, message: Message) -> Receipt:
+        """Send it to all addresses at once; one that is refused while others are taken is told in the receipt.
+
+        Raises:
+            NotifyError: the server refused it for all of them, or cannot be reached.
+
+        """
+        made = mail(harmless(message), sender=self._config.sender, to=self._config.to)
+        password = secret(self._tools, self._config.password_file) if self._config.password_file else ""
+        refused = await asyncio.to_thread(self._hand_over, made, password)
+        if refused:
+            log.warning("mail not taken for all", extra={"refused": ", ".join(refused)})
+        first = message.earlier.data.get("subject", "") if message.earlier else ""
+        data = {"subject": first or str(made["Subject"])} | ({"refused": ", ".join(refused)} if refused else {})
+        return Receipt(id=str(made["Message-ID"]), data=data)
+
+    def _hand_over(self, made: EmailMessage, password: str) -> tuple[str, ...]:
+        """Talk to the server; return the addresses that it refused."""
+        place = f"{self._config.host}:{self._config.at}"
+        try:
+            server = self._connect()
+            try:
+                if password:
+                    server.login(self._config.username, password)
+                return tuple(server.send_message(made, self._config.sender, self._config.to))
+            finally:
+                with contextlib.suppress(smtplib.SMTPException, OSError):  # what was taken stays taken
+                    server.quit()
+                server.close()
+        except smtplib.SMTPNotSupportedError as error:
+            way_out = "set `security`, or leave out `username`, as the server wants it"
+            raise NotifyError(f"cannot send mail by {place}: {_words(error)}; {way_out}", permanent=True) from error
+        except smtplib.SMTPAuthenticationError as error:
+            message = f"cannot log in at {place}: {_words(error)}"
+            stays = error.smtp_code in _STAYS
+            way_out = "; check username and password_file" if stays else ""
+            raise NotifyError(message + way_out, permanent=stays) from error
+        except smtplib.SMTPRecipientsRefused as error:
+            codes = [code for code, _ in error.recipients.values()]
+            says = "; ".join(f"{address}: {code} {_said(why)}" for address, (code, why) in error.recipients.items())
+            message = f"{place} takes mail for none of its addresses: {says}"
+            raise NotifyError(message, permanent=all(code in _STAYS for code in codes)) from error
+        except smtplib.SMTPResponseException as error:
+            message = f"{place} does not take the mail: {_words(error)}"
+            raise NotifyError(message, permanent=error.smtp_code in _STAYS) from error
+        except ssl.SSLCertVerificationError as error:
+            message = f"the certificate of {place} is not trusted: {error.verify_message}; see ca_file"
+            raise NotifyError(message, permanent=False) from error
+        except (smtplib.SMTPException, OSError) as error:
+            raise NotifyError(f"cannot send mail by {place}: {_words(error)}", permanent=False) from error
+
+    def _connect(self) -> smtplib.SMTP:
+        """Open a connection that is as safe as the options want it."""
+        config = self._config
+        seconds = config.timeout.total_seconds()
+        if config.security is Security.NONE:
+            return smtplib.SMTP(config.host, config.at, timeout=seconds)
+        trusted = ssl.create_default_context(cafile=config.ca_file or None)
+        if config.security is Security.TLS:
+            return smtplib.SMTP_SSL(config.host, config.at, timeout=seconds, context=trusted)
+        server = smtplib.SMTP(config.host, config.at, timeout=seconds)
+        try:
+            server.starttls(context=trusted)
+        except BaseException:
+            server.close()
+            raise
+        return server
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, smtplib.SMTPResponseException):
+        return f"{error.smtp_code} {_said(error.smtp_error)}"
+    return one_line(str(error), most=200) or type(error).__name__
+
+
+def _said(words: bytes | str) -> str:
+    return one_line(words.decode(errors="replace") if isinstance(words, bytes) else words, most=200)

@@ -1,0 +1,1 @@
+"""PAM, the personal assistant: notices over a WebSocket, and answers to its questions."""

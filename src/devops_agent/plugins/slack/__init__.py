@@ -1,0 +1,1 @@
+"""Slack: notices with buttons, one message for each incident."""

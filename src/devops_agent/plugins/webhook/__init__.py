@@ -1,0 +1,1 @@
+"""Webhook: notices as signed JSON, for programs of your own."""
