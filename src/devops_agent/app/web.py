@@ -132,9 +132,10 @@ async def run_web(
         )
         gc.freeze()  # else every full collection walks all of FastAPI: 20 to 40 ms in which nothing is acknowledged
         accepting = listener or _listen(settings.web.listen)
+        address = _address(accepting)
         serving = asyncio.create_task(serve(app, accepting))
-        host, port, *_ = accepting.getsockname()
-        log.info("web started", extra={"version": __version__, "address": f"{host}:{port}"})
+        log.info("web started", extra={"version": __version__, "address": address})
+        await first.account(store, page=settings.web.page(address), now=now)
         ends = [asyncio.create_task(event.wait()) for event in (stop, rebuild)]
         await asyncio.wait([serving, *ends], return_when=asyncio.FIRST_COMPLETED)
         serving.cancel()
@@ -156,6 +157,11 @@ def _written(config: Path | None, environ: Mapping[str, str]) -> dict[str, str]:
 def _foundations(settings: Settings) -> tuple[object, ...]:
     """Return what cannot be changed while it runs; the socket stays the one that is open."""
     return settings.web, settings.log, settings.database, settings.state_dir, settings.store_password_file
+
+
+def _address(listening: socket.socket) -> str:
+    name = listening.getsockname()
+    return f"unix:{name}" if listening.family == socket.AF_UNIX else f"{name[0]}:{name[1]}"
 
 
 def _listen(address: str) -> socket.socket:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from devops_agent.cli import say
-from devops_agent.cli.call import SPAN, Call, Trouble, command
-from devops_agent.cli.exits import Exit
+from devops_agent.cli.call import SPAN, Call, command
+from devops_agent.model.account import SCOPES
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,10 +18,7 @@ if TYPE_CHECKING:
     from devops_agent.store.rows import Rows
     from devops_agent.store.tokens import Token
 
-_SCOPES = ("alerts", "read", "operate", "admin")
 _TOPICS = ("tokens", "events")
-_TICKET = "login-"
-_SESSION = "session-"
 _LINK_LASTS = timedelta(minutes=10)
 
 
@@ -40,40 +37,30 @@ def GROUP() -> None:  # noqa: N802 — the table of commands names it so
     "devops-agent token create ada --scope operate --expires 90d",
 )
 @click.argument("name")
-@click.option("--scope", type=click.Choice(_SCOPES), required=True, help="What it may do.")
+@click.option("--scope", type=click.Choice(SCOPES), required=True, help="What it may do.")
 @click.option("--expires", type=SPAN, metavar="DURATION", help="Ends after so long (90d); else never.")
-def create(call: Call, name: str, *, scope: str, expires: timedelta | None) -> None:
+@click.option("--account", default="", metavar="NAME", help="Whose it is: it ends with that account.")
+def create(call: Call, name: str, *, scope: str, expires: timedelta | None, account: str) -> None:
     """Make a token, and print its secret once.
 
-    In Alertmanager it goes into the receiver's `http_config.authorization.credentials_file`.
+    In Alertmanager it goes into the receiver's `http_config.authorization.credentials_file`. One of an account is
+    called `ACCOUNT/NAME` and never allows more than the account's role.
     """
-    if name.startswith((_TICKET, _SESSION)) or not name.isprintable() or not name.strip():
-        raise Trouble(
-            f"cannot name a token {name!r}; names beginning with login- and session- are the page's", Exit.USAGE
-        )
     now = call.now
     ends = now + expires if expires else None
 
-    def make(rows: Rows) -> tuple[Token, str] | None:
-        from devops_agent.store import events, tokens
+    def make(rows: Rows) -> tuple[Token, str]:
+        from devops_agent.engine import accounts
 
-        if any(one.name == name and _lives(one, now) for one in tokens.all_(rows)):
-            return None
-        made = tokens.create(rows, name, scope=scope, now=now, expires_at=ends)
-        events.add(rows, "token", f"{call.by} made token {name} ({scope})", at=now, actor=call.by)
-        return made
+        return accounts.make_token(rows, name, scope=scope, by=call.by, now=now, expires_at=ends, account=account)
 
-    made = call.write(make, tell=_TOPICS, make=True)
-    if made is None:
-        raise Trouble(f"there is a token {name!r} already; `devops-agent token revoke {name}` ends it", Exit.REFUSED)
-    token, secret = made
+    token, secret = call.write(make, tell=_TOPICS, make=True)
     if call.as_json:
         say.document({**say.plain(token), "secret": secret})
         return
     click.echo(secret)
-    say.note(
-        f"token {name}, scope {scope}, {f'until {say.at(ends)}' if ends else 'without end'}; nobody can read it again"
-    )
+    lasts = f"until {say.at(ends)}" if ends else "without end"
+    say.note(f"token {token.name}, scope {scope}, {lasts}; nobody can read it again")
 
 
 @command("list", "devops-agent token list")
@@ -86,10 +73,10 @@ def list_tokens(call: Call, *, everything: bool) -> None:
     found = [
         token
         for token in call.read(tokens.all_)
-        if everything or (_lives(token, now) and not token.name.startswith((_TICKET, _SESSION)))
+        if everything or (token.lives(now) and not token.name.startswith((tokens.TICKET, tokens.SESSION)))
     ]
     if call.as_json:
-        say.document([{**say.plain(token), "lives": _lives(token, now)} for token in found])
+        say.document([{**say.plain(token), "lives": token.lives(now)} for token in found])
         return
     rows = [(token.name, token.scope, say.at(token.created_at), _end(token, now=now)) for token in found]
     say.table(("name", "scope", "made", "ends"), rows)
@@ -101,16 +88,12 @@ def revoke(call: Call, name: str) -> None:
     """End a token at once; sessions that were opened with it end too."""
     now = call.now
 
-    def end(rows: Rows) -> bool:
-        from devops_agent.store import events, tokens
+    def end(rows: Rows) -> None:
+        from devops_agent.engine import accounts
 
-        if not tokens.revoke(rows, name, now=now):
-            return False
-        events.add(rows, "token", f"{call.by} revoked token {name}", at=now, actor=call.by)
-        return True
+        accounts.revoke_token(rows, name, by=call.by, now=now)
 
-    if not call.write(end, tell=_TOPICS):
-        raise Trouble(f"no living token {name!r}; `devops-agent token list` lists them", Exit.NOT_FOUND)
+    call.write(end, tell=_TOPICS)
     say.line(f"revoked {name}")
 
 
@@ -137,7 +120,7 @@ def new_link(call: Call, page: str) -> str:
     def make(rows: Rows) -> str:
         from devops_agent.store import events, tokens
 
-        name = _TICKET + by.removeprefix("cli:")
+        name = tokens.TICKET + by.removeprefix("cli:")
         _, secret = tokens.create(rows, name, scope="admin", now=now, expires_at=now + _LINK_LASTS)
         events.add(rows, "token", f"{by} made a link that opens the page once", at=now, actor=by)
         return secret
@@ -147,17 +130,7 @@ def new_link(call: Call, page: str) -> str:
 
 def page_url(settings: Settings, listen: str) -> str:
     """Return how the page is reached; empty when it listens on a Unix socket and nobody said."""
-    if settings.web.public_url:
-        return settings.web.public_url.rstrip("/")
-    if listen.startswith("unix:"):
-        return ""
-    host, _, port = listen.rpartition(":")
-    everywhere = host in ("", "0.0.0.0", "[::]", "::")  # noqa: S104 — compared, not bound
-    return f"http://{'127.0.0.1' if everywhere else host}:{port}"
-
-
-def _lives(token: Token, now: datetime) -> bool:
-    return token.revoked_at is None and (token.expires_at is None or token.expires_at > now)
+    return settings.web.page(listen)
 
 
 def _end(token: Token, *, now: datetime) -> str:

@@ -154,7 +154,9 @@ def make_token(  # noqa: PLR0913 — a token has these parts
             raise RefusedError(f"{owner.name} is {owner.role.value}; a token of that account cannot have {scope}")
         account, name = owner.name, f"{owner.name}/{name}"
     if tokens.named(rows, name, now=now) is not None:
-        raise RefusedError(f"there is a token {name!r} already; revoke it first, or choose another name")
+        raise RefusedError(
+            f"there is a token {name!r} already; `devops-agent token revoke` ends it; or choose another name"
+        )
     made = tokens.create(rows, name, scope=scope, now=now, expires_at=expires_at, account=account)
     events.add(rows, "token", f"{by} made token {name} ({scope})", at=now, actor=by)
     return made
