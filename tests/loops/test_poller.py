@@ -16,7 +16,7 @@ from devops_agent.model.alert import Alert
 from devops_agent.model.evidence import Evidence
 from devops_agent.model.incident import Status
 from devops_agent.model.sighting import Health
-from devops_agent.model.target import Target
+from devops_agent.model.target import Check, Target
 from devops_agent.model.watch import SOURCE
 from devops_agent.store import Store, alerts, incidents, open_store
 from tests.engine.taking_in import ground
@@ -110,3 +110,14 @@ async def test_a_change_of_health_is_told_once_to_who_asked(world: FakeWorld, st
         world.services["api"].running = running
         await poller.look_at(API)
     assert told == [Health.DOWN, Health.WELL]
+
+
+async def test_what_each_check_found_last_is_remembered(world: FakeWorld, store: Store) -> None:
+    poller, said = start(world, store), list[dict[str, str]]()
+    watched = API.with_(checks=(Check(name="health", url="http://api/health"), Check(name="slow", every=2)))
+    for healthy in (True, False):
+        world.services["api"].healthy = healthy
+        await poller.look_at(watched)
+        said.append(poller.sightings["api"].results)
+    assert said[0].get("health") == ""
+    assert said[1]["health"]

@@ -23,6 +23,14 @@ def test_that_a_state_cannot_be_seen_is_not_taken_for_a_check_that_passed() -> N
     assert view.says == "cannot talk to the engine"
 
 
+def test_each_check_that_was_made_says_what_was_wrong() -> None:
+    answered = seen("health", value=False, says="answered 500")
+    made = (seen("state", "running"), answered, seen("memory_percent", "high"))
+    assert view_of(SHOP, state=None, evidence=made, at=AT).results(SHOP) == {"state": "", "health": "answered 500"}
+    stopped = (seen("state", "exited"),)
+    assert view_of(SHOP, state=None, evidence=stopped, at=AT).results(SHOP) == {"state": "it is exited"}
+
+
 @pytest.mark.parametrize(("passes", "health"), [(True, Health.WELL), (False, Health.DOWN)])
 def test_a_check_of_our_own_speaks_for_a_target_whose_state_cannot_be_seen(passes: bool, health: Health) -> None:  # noqa: FBT001
     view = view_of(SHOP, state=None, evidence=(seen("state", "unknown"), seen("health", passes)), at=AT)

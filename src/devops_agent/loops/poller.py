@@ -181,8 +181,16 @@ class Poller:
             health = before.health  # a look that saw nothing vital says nothing new
         since = before.since if before is not None and before.health is health else view.at
         readings = {**(before.readings if before else {}), **view.readings}
+        known = before.results if before else {}
         self.sightings[target.name] = Sighting(
-            target=target, health=health, since=since, seen_at=view.at, says=view.says, readings=readings
+            target=target,
+            health=health,
+            since=since,
+            seen_at=view.at,
+            says=view.says,
+            readings=readings,
+            results={check.name: known[check.name] for check in target.checks if check.name in known}
+            | view.results(target),
         )
         self.unsaved.add(target.name)
         if before is not None and before.health is not health:

@@ -31,3 +31,5 @@ class Sighting(Fact, kw_only=True):
     says: str = ""
     readings: dict[str, float] = {}
     """Name → value, such as `memory_percent`, `latency_ms`."""
+    results: dict[str, str] = {}
+    """Check → what was wrong when it was last made; empty: it passed."""

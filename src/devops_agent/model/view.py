@@ -26,6 +26,10 @@ _LIMITS: tuple[tuple[str, str, str], ...] = (
 )
 
 
+_PASSES = (True, "running")
+"""What a check finds when nothing is wrong: yes, or a state."""
+
+
 class Condition(Fact, kw_only=True):
     """Something wrong that was seen."""
 
@@ -75,6 +79,15 @@ class View(Fact, kw_only=True):
         if self.conditions:
             return Health.DEGRADED
         return Health.WELL if self.well else Health.UNKNOWN
+
+    def results(self, target: Target) -> dict[str, str]:
+        """Return check of `target` → what was wrong in this look (empty: it passed), of those that were made."""
+        named = {check.name for check in target.checks}
+        return {
+            piece.name: "" if piece.value in _PASSES else piece.says or f"it is {piece.shown}"
+            for piece in self.evidence
+            if piece.name in named and isinstance(piece.value, bool | str)
+        }
 
     @property
     def says(self) -> str:

@@ -14,15 +14,17 @@ from devops_agent.store.rows import Row, Rows, from_us, to_us
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+_COLUMNS = "name, target_json, health, since, seen_at, says, readings_json, results_json"
+
 
 def keep(rows: Rows, sightings: Iterable[Sighting]) -> None:
     """Write how targets are now."""
     rows.many(
-        "INSERT INTO targets (name, target_json, health, since, seen_at, says, readings_json)"
-        " VALUES (:name, :target_json, :health, :since, :seen_at, :says, :readings_json)"
+        f"INSERT INTO targets ({_COLUMNS})"
+        " VALUES (:name, :target_json, :health, :since, :seen_at, :says, :readings_json, :results_json)"
         " ON CONFLICT (name) DO UPDATE SET target_json = excluded.target_json, health = excluded.health,"
         " since = excluded.since, seen_at = excluded.seen_at, says = excluded.says,"
-        " readings_json = excluded.readings_json",
+        " readings_json = excluded.readings_json, results_json = excluded.results_json",
         [
             {
                 "name": one.target.name,
@@ -32,6 +34,7 @@ def keep(rows: Rows, sightings: Iterable[Sighting]) -> None:
                 "seen_at": to_us(one.seen_at),
                 "says": one.says,
                 "readings_json": to_json(one.readings),
+                "results_json": to_json(one.results),
             }
             for one in sightings
         ],
@@ -47,20 +50,13 @@ def forget_others(rows: Rows, names: Collection[str]) -> None:
 
 def get(rows: Rows, name: str) -> Sighting | None:
     """Return a target as last seen."""
-    row = rows.one(
-        "SELECT target_json, health, since, seen_at, says, readings_json FROM targets WHERE name = :name", name=name
-    )
+    row = rows.one(f"SELECT {_COLUMNS} FROM targets WHERE name = :name", name=name)
     return _sighting(row) if row else None
 
 
 def all_(rows: Rows) -> list[Sighting]:
     """Return all targets as last seen, by name."""
-    return [
-        _sighting(row)
-        for row in rows.all(
-            "SELECT target_json, health, since, seen_at, says, readings_json FROM targets ORDER BY name"
-        )
-    ]
+    return [_sighting(row) for row in rows.all(f"SELECT {_COLUMNS} FROM targets ORDER BY name")]
 
 
 def _sighting(row: Row) -> Sighting:
@@ -71,4 +67,5 @@ def _sighting(row: Row) -> Sighting:
         seen_at=from_us(row["seen_at"]),
         says=row["says"],
         readings=msgspec.json.decode(row["readings_json"], type=dict[str, float]),
+        results=msgspec.json.decode(row["results_json"], type=dict[str, str]),
     )
