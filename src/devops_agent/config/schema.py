@@ -108,7 +108,7 @@ def _type(kind: Any, rule: Rule | None, defs: dict[str, Schema]) -> Schema:  # n
     if origin is tuple:
         return _list(_type(written_as(get_args(kind)[0]), rule, defs))
     if origin is dict:
-        return {"type": ["object", "null"], "additionalProperties": _type(get_args(kind)[1], None, defs)}
+        return {"type": ["object", "null"], "additionalProperties": _type(get_args(kind)[1], rule, defs)}
     if isinstance(kind, type) and issubclass(kind, Fact):
         return _reference(kind, defs)
     if isinstance(kind, type) and issubclass(kind, StrEnum):

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Any
 
 from devops_agent.config.settings import (
@@ -27,6 +28,7 @@ from devops_agent.config.settings import (
     Watchdog,
     Web,
 )
+from devops_agent.model.account import Role
 from devops_agent.model.action import Proof, Step
 from devops_agent.model.contact import Notify, Person, Policy, Rung, Schedule
 from devops_agent.model.duration import write_duration
@@ -86,13 +88,13 @@ class Range(Rule):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OneOf(Rule):
-    """One of some words; for a list, each of its items."""
+    """One of some words; for a list or a table, each of its values."""
 
     words: tuple[str, ...]
 
     def refuses(self, value: Any) -> str:  # noqa: ANN401 — as in Rule
         """Return which word is none of them."""
-        given = (value,) if isinstance(value, str) else value
+        given = (value,) if isinstance(value, str) else value.values() if isinstance(value, dict) else value
         strange = next((word for word in given if word not in self.words), None)
         return "" if strange is None else f"{strange!r} is not allowed; allowed: {self.says()}"
 
@@ -136,6 +138,27 @@ class CronForm(Rule):
         except CronError as error:
             return str(error)
         return ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Networks(Rule):
+    """Addresses and networks, and words that stand for others."""
+
+    words: tuple[str, ...]
+
+    def refuses(self, value: Any) -> str:  # noqa: ANN401 — as in Rule
+        """Return which one is none."""
+        for one in value:
+            try:
+                if one not in self.words:
+                    ip_network(one, strict=False)
+            except ValueError:
+                return f"{one!r} is no address; write {self.says()}"
+        return ""
+
+    def says(self) -> str:
+        """Return examples."""
+        return ", ".join(("10.0.0.7", "10.0.0.0/8", *self.words))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -189,6 +212,7 @@ SHAPES: Mapping[type, Shape] = {
             "max_body_bytes": Range(low=1024),
             "requests_per_minute": _ONE_OR_MORE,
             "max_pending_writes": _ONE_OR_MORE,
+            "trusted_proxies": Networks(words=("unix",)),
             "public_url": Form(pattern=r"|https?://[^\s/]+\S*", example="https://agent.example.com"),
         }
     ),
@@ -295,6 +319,7 @@ SHAPES: Mapping[type, Shape] = {
         rules={
             "issuer": Form(pattern=r"|https?://[^\s/]+\S*", example="https://sso.example.com/realms/main"),
             "client_secret_file": FilePath(),
+            "roles": OneOf(words=tuple(Role)),
         }
     ),
     Reports: Shape(rules={"minutes_saved": Range(low=timedelta())}),
