@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from devops_agent.model.incident import MOVES, Incident, Status
-from devops_agent.store import events, incidents, insights, runs
+from devops_agent.store import events, gatherings, incidents, insights, outbox, runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,6 +69,8 @@ def move(  # noqa: PLR0913 — a move names what it does and why
 
         due = now + _UNHURRIED
         runs.enqueue(rows, REMEMBER, CLOSED, key=incident.id, now=now, not_before=due, version=__version__)
+        if gatherings.is_known(rows, incident.id):  # whoever was told of the trouble is told of its end
+            outbox.wake(rows, now=now)
     if incident.closed:  # it came back, perhaps as something else: what was found out then may not hold now
         insights.drop(rows, incident.id)
     return moved

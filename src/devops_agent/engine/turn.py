@@ -11,6 +11,7 @@ from devops_agent.engine import (
     classify,
     conclude,
     escalate,
+    escalation,
     investigate,
     judge,
     learn,
@@ -291,13 +292,14 @@ class Turn:
 
     async def ask(self, attempt: Attempt, diagnosis: Diagnosis) -> Approval:
         """Ask a person about exactly this plan, and wait until there is an answer or its time is over."""
-        expiry = self.site.settings().guard.approval_expiry
+        settings = self.site.settings()
         summary = f"{attempt.plan.runbook} on {attempt.target}: {'; '.join(s.action for s in attempt.plan.steps)}"
 
         def ask(rows: Rows) -> str:
             now = self.site.clock.now()
             if granted := _granted(rows, attempt, now=now):
                 return granted
+            expiry = escalation.approval_expiry(rows, self.incident, settings=settings, now=now)
             asked = approvals.ask(
                 rows,
                 incident=self.incident.id,

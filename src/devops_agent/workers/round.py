@@ -1,0 +1,122 @@
+"""A round of the postman: everything that routing looks at, read once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from devops_agent.model import routing
+from devops_agent.model.clockface import ending, next_time, parse_hours, parse_moment, zone
+from devops_agent.store import controls, gatherings, incidents, mutes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from devops_agent.config.settings import Settings
+    from devops_agent.model.contact import Notify, Person, Policy
+    from devops_agent.model.incident import Incident
+    from devops_agent.model.mute import Mute
+    from devops_agent.model.routing import Recipient
+    from devops_agent.store.rows import Rows
+
+_FLAG = "PAM_INTEGRATION_ENABLED"
+_DEEPEST = 20
+"""Incidents that explain each other, at most."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Round:
+    """One transaction, one moment."""
+
+    rows: Rows
+    settings: Settings
+    now: datetime
+    updates: Mapping[str, bool]
+    """Channel → whether it changes its messages in place."""
+    on_call: Mapping[str, str]
+    """Schedule → whose turn it is."""
+    mutes: Sequence[Mute]
+    pam: bool
+    _rings: dict[Recipient, list[datetime]] = field(default_factory=dict)
+
+    @property
+    def notify(self) -> Notify:
+        """How people are told."""
+        return self.settings.notify
+
+    def off(self, to: Recipient) -> str:
+        """Return why nothing goes to this recipient; empty: it does."""
+        channel = next((one for one in self.notify.channels if one.name == to.channel), None)
+        return routing.switched_off(channel, pam=self.pam)
+
+    def person(self, to: Recipient) -> Person | None:
+        """Return the person behind a recipient."""
+        return next((one for one in self.notify.people if one.name == to.person), None) if to.person else None
+
+    def policy(self, name: str) -> Policy | None:
+        """Return the policy of that name, None when there is none (any more)."""
+        return next((one for one in self.notify.policies if one.name == name), None) if name else None
+
+    def recipients(self, names: Iterable[str]) -> tuple[Recipient, ...]:
+        """Return where these names lead."""
+        return routing.recipients(names, self.notify, on_call=self.on_call)
+
+    def per_hour(self, to: Recipient) -> int:
+        """Return how many messages the recipient may get in an hour."""
+        person = self.person(to)
+        return person.per_hour if person and person.per_hour else self.notify.per_hour
+
+    def rings(self, to: Recipient) -> list[datetime]:
+        """Return when the recipient got messages within the last hour."""
+        if to not in self._rings:
+            self._rings[to] = gatherings.rings(self.rows, to, now=self.now)
+        return self._rings[to]
+
+    def ring(self, notice: int, to: Recipient) -> None:
+        """Count a message."""
+        self.rings(to).append(self.now)
+        gatherings.ring(self.rows, notice, to, now=self.now)
+
+    def room_at(self, to: Recipient) -> datetime:
+        """Return when the recipient may get one more message within the limit."""
+        rings, limit = self.rings(to), self.per_hour(to)
+        return self.now if len(rings) < limit else rings[len(rings) - limit] + routing.HOUR
+
+    def digest_at(self, to: Recipient) -> datetime:
+        """Return when what is held back is told: never within the recipient's quiet hours."""
+        at = next_time(parse_moment(self.notify.digest_at), self.now, where=zone(self.notify.time_zone))
+        person = self.person(to)
+        if person and person.quiet:
+            at = ending(parse_hours(person.quiet), at, where=zone(person.time_zone)) or at
+        return at
+
+    def root(self, incident: Incident) -> Incident:
+        """Return the open incident that explains this one, or itself."""
+        for _ in range(_DEEPEST):
+            parent = incidents.get(self.rows, incident.parent) if incident.parent else None
+            if parent is None or parent.closed:
+                break
+            incident = parent
+        return incident
+
+    def mutes_of(self, incident: Incident) -> list[Mute]:
+        """Return the mutes that are about an incident."""
+        return [
+            one for one in self.mutes if one.covers(incident=incident.id, target=incident.target, kind=incident.kind)
+        ]
+
+
+def begin_round(
+    rows: Rows, settings: Settings, now: datetime, *, updates: Mapping[str, bool], on_call: Mapping[str, str]
+) -> Round:
+    """Read what a round needs."""
+    return Round(
+        rows=rows,
+        settings=settings,
+        now=now,
+        updates=updates,
+        on_call=on_call,
+        mutes=mutes.holding(rows, now=now),
+        pam=controls.flags(rows).get(_FLAG, settings.flags.PAM_INTEGRATION_ENABLED),
+    )

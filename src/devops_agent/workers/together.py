@@ -1,0 +1,165 @@
+"""Together: messages that put several notices into one, begun, kept up to date, told and closed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from devops_agent.model.alert import Severity
+from devops_agent.model.directory import Directory
+from devops_agent.model.gathering import Gathering, Line, compose, takes_more, when_told, worst
+from devops_agent.model.notice import Delivery, Notice
+from devops_agent.model.routing import Recipient
+from devops_agent.store import deliveries, escalations, gatherings, incidents, outbox, targets
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from devops_agent.workers.round import Round
+
+_KINDS = {"storm": "storm", "cause": "group", "digest": "digest", "overflow": "digest"}
+"""Kind of a gathering → kind of its notices."""
+
+
+def open_storm(turn: Round, to: Recipient) -> Gathering | None:
+    """Return the message about many incidents that takes further ones."""
+    return next((one for one in gatherings.open_ones(turn.rows, to, "storm") if takes_more(one, now=turn.now)), None)
+
+
+def open_cause(turn: Round, to: Recipient, cause: str) -> Gathering | None:
+    """Return the message about this cause that takes further incidents."""
+    found = gatherings.open_ones(turn.rows, to, "cause")
+    return next((one for one in found if one.cause == cause and takes_more(one, now=turn.now)), None)
+
+
+def enter(turn: Round, to: Recipient, kind: str, *, joins: str, cause: str, severity: Severity) -> Gathering:
+    """Return the message of several that a notice becomes a line of, begun if there is none."""
+    known = gatherings.get(turn.rows, joins) if joins else None
+    if known is None:
+        known = _open(turn, to, kind, cause)
+    if known is None:
+        due_at = {"digest": turn.digest_at, "overflow": turn.room_at}.get(kind, lambda _: turn.now)(to)
+        kept = cause if kind == "cause" else ""
+        return gatherings.open_(turn.rows, kind, to, cause=kept, severity=severity, now=turn.now, due_at=due_at)
+    return known.with_(severity=severity) if severity.rank > known.severity.rank else known
+
+
+def change(turn: Round, gathering: Gathering, *, needs: bool) -> None:
+    """Note that a line has changed: the message is told (anew) when that is worth it."""
+    due_at = when_told(
+        gathering,
+        updates=turn.updates.get(gathering.channel, False),
+        needs=needs,
+        over=gatherings.all_over(turn.rows, gathering),
+        now=turn.now,
+        remind_every=turn.notify.remind_every,
+    )
+    gatherings.write(turn.rows, gathering.with_(due_at=due_at))
+
+
+def tell_due(turn: Round) -> None:
+    """Tell what is due, each as a notice of its own."""
+    found = gatherings.due(turn.rows, now=turn.now)
+    if not found:
+        return
+    # What people wrote into the settings goes before what was found.
+    known = [*(one.target for one in targets.all_(turn.rows)), *turn.settings.targets]
+    directory = Directory(known)
+    for gathering in found:
+        _tell(turn, gathering, directory)
+
+
+def _open(turn: Round, to: Recipient, kind: str, cause: str) -> Gathering | None:
+    if kind == "storm":
+        return open_storm(turn, to)
+    if kind == "cause":
+        return open_cause(turn, to, cause)
+    return next(iter(gatherings.open_ones(turn.rows, to, kind)), None)
+
+
+def _tell(turn: Round, gathering: Gathering, directory: Directory) -> None:
+    to = Recipient(channel=gathering.channel, person=gathering.person)
+    lines = _lines(turn, gatherings.gathered(turn.rows, gathering))
+    over = gatherings.all_over(turn.rows, gathering)
+    waits = any(line.waits for line in lines)
+    again = gathering.told_at is not None
+    changes = again and turn.updates.get(to.channel, False)
+    if not lines or turn.off(to) or (again and not changes and not over and not waits):
+        gone = turn.now if not lines else None
+        gatherings.write(turn.rows, gathering.with_(due_at=None, closed_at=gone))
+        return
+    severity = worst(lines)
+    room_at = turn.room_at(to)
+    rested = gathering.told_at is None or turn.now - gathering.told_at >= turn.notify.remind_every
+    if not changes and room_at > turn.now and not (severity is Severity.CRITICAL and rested and _presses(gathering)):
+        gatherings.write(turn.rows, gathering.with_(due_at=room_at))
+        return
+    number = gathering.messages + 1
+    notice = Notice(
+        key=f"{gathering.id}/{number}",
+        incident="",
+        kind=_KINDS[gathering.kind],
+        severity=Severity.INFO if over else severity,
+        message=compose(gathering, lines, ancestors=directory.ancestors, link="/incidents"),
+        created_at=turn.now,
+    )
+    send(turn, notice, to, thread=gathering.id, rings=not changes)
+    ends = over or gathering.kind in ("digest", "overflow")
+    gatherings.write(
+        turn.rows,
+        gathering.with_(
+            due_at=None,
+            told_at=turn.now,
+            messages=number,
+            needs_told=gathering.needs_told or waits or gathering.kind == "storm",
+            closed_at=turn.now if ends else None,
+        ),
+    )
+
+
+def send(turn: Round, notice: Notice, to: Recipient, *, thread: str, rings: bool) -> None:
+    """Put a notice of our own making into the outbox, with its delivery: nothing is left to decide about it."""
+    outbox.put(turn.rows, notice, wakes=False)
+    kept = outbox.of_key(turn.rows, notice.key)
+    assert kept is not None  # noqa: S101 — just written
+    planned = Delivery(
+        notice=kept.id,
+        channel=to.channel,
+        person=to.person,
+        thread=thread,
+        not_before=turn.now,
+        says="puts several together",
+        created_at=turn.now,
+    )
+    deliveries.plan(turn.rows, [planned])
+    outbox.mark_routed(turn.rows, [kept.id], now=turn.now)
+    if rings:
+        turn.ring(kept.id, to)
+
+
+def _presses(gathering: Gathering) -> bool:
+    """Whether it may be told although the limit of the hour is reached, when it is critical."""
+    return gathering.kind in ("cause", "storm")
+
+
+def _lines(turn: Round, notices: Sequence[Notice]) -> list[Line]:
+    """Return one line for each incident, by its last notice, and one for each notice that is about none."""
+    last: dict[str, Notice] = {}
+    for notice in notices:
+        last[notice.incident or f"#{notice.id}"] = notice
+    return [_line(turn, notice) for notice in last.values()]
+
+
+def _line(turn: Round, notice: Notice) -> Line:
+    incident = incidents.get(turn.rows, notice.incident) if notice.incident else None
+    title, says = str(notice.message.get("title", "")), str(notice.message.get("says", ""))
+    if incident is None:
+        return Line(title=title, says=says, severity=notice.severity)
+    return Line(
+        incident=incident.id,
+        target=incident.target,
+        title=f"{incident.id} {incident.target}: {incident.title}",
+        says=incident.reason or says,
+        severity=notice.severity,
+        over=incident.closed,
+        waits=escalations.living(turn.rows, incident.id) is not None,
+    )
