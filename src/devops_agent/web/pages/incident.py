@@ -154,7 +154,8 @@ def _plot(piece: Evidence) -> Plot:
     marks = []
     if isinstance(begins, str):
         with suppress(ValueError):
-            marks.append(Mark(at=datetime.fromisoformat(begins), says="left its usual course", kind="m-incident"))
+            since = datetime.fromisoformat(begins)
+            marks.append(Mark(at=since, until=window.end, says="out of its usual course", kind="m-incident"))
     name = str(piece.details.get("series", "")) or piece.name
     unit = f" {piece.unit}" if piece.unit else ""
     return plot(f"{name} of {piece.target}", points, window, write=lambda value: f"{value:.4g}{unit}", marks=marks)
