@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from devops_agent.engine import investigate
+from devops_agent.engine import calendar, investigate
 from devops_agent.engine.lifecycle import REMEMBER
 from devops_agent.store import outbox
 
@@ -53,7 +53,7 @@ UNDERSTANDING = Work(
 )
 TELLING = Work(
     role="notify",
-    queues=(outbox.QUEUE,),
+    queues=(outbox.QUEUE, calendar.QUEUE),
     bench="devops_agent.app.telling:Telling",
     hears=("events",),
 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from devops_agent.app.channels import Channels
+from devops_agent.engine import calendar
 from devops_agent.store import outbox
-from devops_agent.workers import notify, routing
+from devops_agent.workers import notify, report, routing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +31,8 @@ class Telling:
             route=routing.route,
             next_due=routing.next_due,
         )
-        self._jobs = {outbox.QUEUE: notify.jobs(desk)}
+        reports = report.Desk(store=store, clock=clock, settings=lambda: settings)
+        self._jobs = {outbox.QUEUE: notify.jobs(desk), calendar.QUEUE: report.jobs(reports)}
 
     def jobs(self, queue: str) -> Mapping[str, Job]:
         """Return what is done with the runs of one of its queues."""

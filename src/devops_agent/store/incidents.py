@@ -125,6 +125,26 @@ def count_open(rows: Rows) -> dict[Status, int]:
     }
 
 
+def effects(rows: Rows, parent: str) -> list[Incident]:
+    """Return all incidents that `parent` explains or explained, oldest first."""
+    found = rows.all(f"SELECT {_COLUMNS} FROM incidents WHERE parent = :parent ORDER BY number", parent=parent)
+    return [_incident(row) for row in found]
+
+
+def within(rows: Rows, *, begin: datetime, end: datetime, limit: int = 50_000) -> list[Incident]:
+    """Return the incidents that were opened or closed from `begin` until before `end`, oldest first."""
+    return [
+        _incident(row)
+        for row in rows.all(
+            f"SELECT {_COLUMNS} FROM incidents WHERE (opened_at >= :begin AND opened_at < :end)"
+            " OR (resolved_at >= :begin AND resolved_at < :end) ORDER BY number LIMIT :limit",
+            begin=to_us(begin),
+            end=to_us(end),
+            limit=limit,
+        )
+    ]
+
+
 def children(rows: Rows, parent: str) -> list[Incident]:
     """Return the open incidents that `parent` explains."""
     return [

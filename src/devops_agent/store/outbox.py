@@ -70,6 +70,24 @@ def of_key(rows: Rows, key: str) -> Notice | None:
     return _notice(row) if row else None
 
 
+def count_of(rows: Rows, incident: str) -> int:
+    """Return how many notices tell of an incident."""
+    row = rows.one("SELECT count(*) AS n FROM outbox WHERE incident = :incident", incident=incident)
+    return int(row["n"]) if row else 0
+
+
+def of_incident(rows: Rows, incident: str, *, limit: int = 100) -> list[Notice]:
+    """Return the notices that tell of an incident, the newest first."""
+    return [
+        _notice(row)
+        for row in rows.all(
+            f"SELECT {_COLUMNS} FROM outbox WHERE incident = :incident ORDER BY id DESC LIMIT :limit",
+            incident=incident,
+            limit=limit,
+        )
+    ]
+
+
 def unrouted(rows: Rows, *, limit: int = 1_000) -> list[Notice]:
     """Return the notices of which nobody has decided yet who is told, oldest first."""
     return [
