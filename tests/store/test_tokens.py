@@ -3,9 +3,10 @@ from datetime import timedelta
 import pytest
 
 from devops_agent.kit.testing import START
+from devops_agent.model.account import SCOPES
 from devops_agent.store import Store, tokens
 from devops_agent.store.rows import StoreError
-from devops_agent.store.tokens import SCOPES, Token
+from devops_agent.store.tokens import Token
 
 LATER = START + timedelta(days=1)
 
