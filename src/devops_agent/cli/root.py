@@ -41,6 +41,9 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "proposals": ("knowledge:list_proposals", "List what recurs, and what would end it."),
         "replay": ("replay:replay", "Make past decisions again, by today's rules, without acting."),
         "statistics": ("looking:show_statistics", "Tell how often each action worked."),
+        "report": ("report:tell_report", "Tell a day, week or month in figures."),
+        "postmortem": ("report:draft_post_mortem", "Draft the post-mortem of an incident."),
+        "changes": ("report:log_changes", "Tell everything that was done, by whom, and why."),
     },
     "Decide": {
         "approvals": ("answering:list_approvals", "List the plans that wait for a yes or no."),
