@@ -88,7 +88,8 @@ def _sighting(name: str, number: int, chance: random.Random, now: datetime) -> S
         health, says = Health.DEGRADED, "memory_percent is 91.4, over 80"
     return Sighting(
         target=Target(
-            name=name, via="docker", ref=f"{name}-1", managed=True, depends_on=(f"service-{number // 7:03}",),
+            name=name, via="docker", ref=f"{name}-1", managed=True,
+            depends_on=(f"service-{number // 7:03}",) if number else (),
             checks=(Check(name="health", url=f"http://10.0.0.{number % 250}:8080/health"),), labels={"team": "shop"},
         ),
         health=health,

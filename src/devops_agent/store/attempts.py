@@ -18,6 +18,8 @@ _COLUMNS = (
     " ended_at, outcome, ordered, says, version"
 )
 
+_ACTION = "key, attempt, incident, target, kind, action, step, started_at, ended_at, ok, verified, says"
+
 
 def keep(rows: Rows, attempt: Attempt) -> Attempt:
     """Write a new attempt, giving it its id."""
@@ -128,24 +130,23 @@ def record_action(rows: Rows, done: ActionDone) -> None:
 def actions_of(rows: Rows, incident: str) -> list[ActionDone]:
     """Return the actions that were executed for an incident, oldest first."""
     return [
-        ActionDone(
-            key=row["key"],
-            attempt=row["attempt"],
-            incident=row["incident"],
-            target=row["target"],
-            kind=row["kind"],
-            action=row["action"],
-            step=row["step"],
-            started_at=from_us(row["started_at"]),
-            ended_at=from_us(row["ended_at"]),
-            ok=bool(row["ok"]),
-            verified=bool(row["verified"]),
-            says=row["says"],
-        )
+        _action(row)
         for row in rows.all(
-            "SELECT key, attempt, incident, target, kind, action, step, started_at, ended_at, ok, verified, says"
-            " FROM actions WHERE incident = :incident ORDER BY started_at, key",
-            incident=incident,
+            f"SELECT {_ACTION} FROM actions WHERE incident = :incident ORDER BY started_at, key", incident=incident
+        )
+    ]
+
+
+def actions_on(rows: Rows, target: str, *, since: datetime, limit: int = 100) -> list[ActionDone]:
+    """Return the actions that were executed on a target since then, newest first."""
+    return [
+        _action(row)
+        for row in rows.all(
+            f"SELECT {_ACTION} FROM actions WHERE target = :target AND started_at >= :since"
+            " ORDER BY started_at DESC LIMIT :limit",
+            target=target,
+            since=to_us(since),
+            limit=limit,
         )
     ]
 
@@ -157,6 +158,7 @@ def mark_undone(rows: Rows, key: str) -> None:
 
 def success(rows: Rows, *, target: str = "") -> list[Success]:
     """Return success statistics by action, fault class and target."""
+    there = " WHERE target = :target" if target else ""
     return [
         Success(
             action=row["action"],
@@ -171,10 +173,27 @@ def success(rows: Rows, *, target: str = "") -> list[Success]:
         for row in rows.all(
             "SELECT action, kind, target, count(*) AS done, sum(ok) AS ok, sum(verified) AS verified,"
             " sum(undone) AS undone, avg(ended_at - started_at) AS mean_us FROM actions"
-            " WHERE :target = '' OR target = :target GROUP BY action, kind, target ORDER BY action, kind, target",
+            f"{there} GROUP BY action, kind, target ORDER BY action, kind, target",
             target=target,
         )
     ]
+
+
+def _action(row: Row) -> ActionDone:
+    return ActionDone(
+        key=row["key"],
+        attempt=row["attempt"],
+        incident=row["incident"],
+        target=row["target"],
+        kind=row["kind"],
+        action=row["action"],
+        step=row["step"],
+        started_at=from_us(row["started_at"]),
+        ended_at=from_us(row["ended_at"]),
+        ok=bool(row["ok"]),
+        verified=bool(row["verified"]),
+        says=row["says"],
+    )
 
 
 def _attempt(row: Row) -> Attempt:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
 _WIDE, _HIGH = 1000, 200
+_EDGE = 3
+"""Room for half of the line's width above the highest value and below the lowest."""
 _STEPS = (1, 2, 4, 6, 8, 10)
 """Ends of an axis that can be halved without odd fractions."""
 _LIMIT_SHOWN = 2.5
@@ -144,7 +146,7 @@ def line(  # noqa: PLR0913 — a picture of these parts
     """Return a line with its band, gaps, limit and marks, stretched to whatever room there is."""
 
     def y(value: float) -> float:
-        return _HIGH * (1 - min(max((value - bottom) / (top - bottom), 0.0), 1.0))
+        return _EDGE + (_HIGH - 2 * _EDGE) * (1 - min(max((value - bottom) / (top - bottom), 0.0), 1.0))
 
     runs = list(_runs(points, window.step))
     parts = [f'<path class="grid" d="M0 {_HIGH / 2:g}H{_WIDE}"/>']

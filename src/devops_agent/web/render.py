@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import HTMLResponse
 
+from devops_agent.kit.http import bare
 from devops_agent.model.duration import write_duration
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def _templates() -> jinja2.Environment:
         arguments=arguments,
         lasting=write_duration,
         limit=limit,
+        bare=bare,
     )
     environment.globals["asset"] = asset
     return environment
