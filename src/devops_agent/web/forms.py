@@ -9,7 +9,7 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from devops_agent.engine import commands, drafts
+from devops_agent.engine import commands, drafts, escalation
 from devops_agent.engine.feedback import Feedback, hear
 from devops_agent.model.decision import Answer
 from devops_agent.model.knowledge import Standing
@@ -84,6 +84,53 @@ async def feedback(request: Request, desk: DeskOf, incident: str) -> Response:
         hear(rows, incident, said, by=by, now=now)
 
     return await _do(request, desk, work)
+
+
+@router.post("/incidents/{incident}/acknowledge")
+async def acknowledge(request: Request, desk: DeskOf, incident: str) -> Response:
+    """Take an incident: nobody else is called for it."""
+    now = desk.parts.clock.now()
+
+    def work(rows: Rows, form: dict[str, str], by: str) -> None:
+        escalation.acknowledge(rows, incident, by=by, comment=form.get("comment", ""), now=now)
+
+    return await _do(request, desk, work, topics=escalation.TOPICS)
+
+
+@router.post("/incidents/{incident}/hand-over")
+async def hand_over(request: Request, desk: DeskOf, incident: str) -> Response:
+    """Give an incident to one person."""
+    now, notify = desk.parts.clock.now(), desk.parts.settings().notify
+
+    def work(rows: Rows, form: dict[str, str], by: str) -> None:
+        to, comment = form.get("to", ""), form.get("comment", "")
+        escalation.hand_over(rows, incident, to=to, by=by, notify=notify, comment=comment, now=now)
+
+    return await _do(request, desk, work, topics=escalation.TOPICS)
+
+
+@router.post("/incidents/{incident}/mute")
+async def mute(request: Request, desk: DeskOf, incident: str) -> Response:
+    """Keep one person, or all, from being told of an incident for a while."""
+    now, notify = desk.parts.clock.now(), desk.parts.settings().notify
+
+    def work(rows: Rows, form: dict[str, str], by: str) -> None:
+        until = now + timedelta(hours=_hours(form, most=MAX_HOURS) or 1.0)
+        person, comment = form.get("person", ""), form.get("comment", "")
+        escalation.mute(
+            rows, incident=incident, person=person, by=by, until=until, comment=comment, notify=notify, now=now
+        )
+
+    return await _do(request, desk, work, topics=escalation.TOPICS)
+
+
+@router.post("/mutes/{mute_id}/end")
+async def unmute(request: Request, desk: DeskOf, mute_id: str) -> Response:
+    """End a mute."""
+    now = desk.parts.clock.now()
+    return await _do(
+        request, desk, lambda rows, _, by: escalation.unmute(rows, mute_id, by=by, now=now), topics=escalation.TOPICS
+    )
 
 
 @router.post("/targets/{target:path}/restart")
@@ -188,10 +235,11 @@ async def _do(
     *,
     onward: str = "",
     scope: str = "operate",
+    topics: tuple[str, ...] = commands.TOPICS,
 ) -> Response:
     """Check who posts, do it, and go back to the page that the form was on (or to `onward`, with what came of it)."""
     viewer, form = await admit_form(request, desk, scope)
-    done = await desk.command(lambda rows: work(rows, form, viewer.by), once=Once(viewer.token, request))
+    done = await desk.command(lambda rows: work(rows, form, viewer.by), once=Once(viewer.token, request), topics=topics)
     return RedirectResponse(onward.format(done) if onward else back(request), status_code=303)
 
 

@@ -104,7 +104,7 @@ async def report_of(
     if form == "json":
         return _json(reported.Report.model_validate(made))
     url = settings.web.public_url.rstrip("/")
-    return _written(report.paper_of(made, url=url), form, file=f"report-{kind}-{made.period.begin:%Y-%m-%d}")
+    return written(report.paper_of(made, url=url), form, file=f"report-{kind}-{made.period.begin:%Y-%m-%d}")
 
 
 @router.get(
@@ -121,7 +121,7 @@ async def post_mortem(desk: DeskOf, incident: IncidentId, form: Form = "json") -
         return _json(reported.PostMortem.model_validate(found))
     url = settings.web.public_url.rstrip("/")
     told = postmortem.paper_of(found, time_zone=settings.reports.time_zone, url=url)
-    return _written(told, form, file=f"post-mortem-{incident}")
+    return written(told, form, file=f"post-mortem-{incident}")
 
 
 @router.get(
@@ -138,7 +138,7 @@ async def log_of_changes(desk: DeskOf, since: Moment = None, until: Moment = Non
         shapes = [reported.Change.model_validate(one) for one in done]
         return _json(reported.Changes(begin=begin, end=end, changes=shapes))
     url = desk.parts.settings().web.public_url.rstrip("/")
-    return _written(changelog.paper_of(done, begin=begin, end=end, url=url), form, file=f"changes-{begin:%Y-%m-%d}")
+    return written(changelog.paper_of(done, begin=begin, end=end, url=url), form, file=f"changes-{begin:%Y-%m-%d}")
 
 
 def span(
@@ -168,7 +168,7 @@ def _json(shape: BaseModel) -> Response:
     return Response(shape.model_dump_json(), media_type="application/json")
 
 
-def _written(told: paper.Paper, form: str, *, file: str) -> Response:
+def written(told: paper.Paper, form: str, *, file: str) -> Response:
     """Return a paper as text. HTML is for saving: it brings its own style, which no page served here may."""
     if form == "markdown":
         return Response(paper.markdown(told), media_type="text/markdown")

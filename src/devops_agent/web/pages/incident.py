@@ -17,11 +17,15 @@ from devops_agent.store import (
     approvals,
     attempts,
     controls,
+    deliveries,
+    escalations,
     events,
     evidence,
     incidents,
     insights,
     knowledge,
+    mutes,
+    outbox,
     targets,
 )
 from devops_agent.web.asking import DeskOf
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
     from devops_agent.model.incident import Incident
     from devops_agent.model.insight import Insight
     from devops_agent.model.knowledge import Similar
+    from devops_agent.model.mute import Mute
     from devops_agent.store.rows import Rows
 
 router = APIRouter(include_in_schema=False, default_response_class=Response)
@@ -45,6 +50,7 @@ router = APIRouter(include_in_schema=False, default_response_class=Response)
 _EVENTS = 200
 """Of a timeline, on one page."""
 _ALERTS = 50
+_NOTICES = 30
 _LOGS = frozenset({"log_errors", "stack_trace", "log_pattern", "slow_operation"})
 _SILENCED_BY = ("alertname", "service", "job", "instance")
 """Labels that a silence which is begun from an alert matches; all of them would match that one firing only."""
@@ -75,6 +81,7 @@ async def incident_(
             "runbooks": books,
             "kinds": KINDS,
             "excerpt": excerpt,
+            "people": [person.name for person in desk.parts.settings().notify.people],
         }
 
     return await show(request, desk, "incident", read)
@@ -106,7 +113,23 @@ def _read(rows: Rows, one: Incident, *, now: datetime) -> dict[str, Any]:
         "silence": _matchers(joined, one),
         "said": [event.says for event in events.tail(rows, one.id, kind="feedback", limit=20)],
         "known": _known(rows, insight),
+        **_told(rows, one, now=now),
     }
+
+
+def _told(rows: Rows, one: Incident, *, now: datetime) -> dict[str, Any]:
+    """Return who was told of it, when and through what, and whether somebody has taken it."""
+    notices = outbox.of_incident(rows, one.id, limit=_NOTICES)
+    handed = deliveries.of_notices(rows, [notice.id for notice in notices])
+    return {
+        "escalation": escalations.latest(rows, one.id),
+        "mutes": [held for held in mutes.holding(rows, now=now) if _is_about(held, one)],
+        "notices": [(notice, handed.get(notice.id, [])) for notice in notices],
+    }
+
+
+def _is_about(held: Mute, one: Incident) -> bool:
+    return held.incident == one.id or (bool(held.target) and held.target == one.target and held.kind in ("", one.kind))
 
 
 def _timeline(rows: Rows, one: Incident, *, kind: str, before: int) -> dict[str, Any]:
