@@ -137,7 +137,7 @@ def fill(rows: Rows) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a small file system")
 async def test_a_full_disk_is_told_and_used_again_when_there_is_room(tmp_path: Path) -> None:
     made = await asyncio.to_thread(
-        subprocess.run, ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(tmp_path)], check=False
+        subprocess.run, ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(tmp_path)], check=False
     )
     if made.returncode:
         pytest.skip("no file system can be mounted here")

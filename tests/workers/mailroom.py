@@ -174,16 +174,13 @@ class Mailroom:
         """Return the messages that reached a channel, without changes of earlier ones."""
         wanted = tuple(kinds)
         return [
-            one
-            for one in self.got
-            if one.channel == channel and not one.changes and (not wanted or one.kind in wanted)
+            one for one in self.got if one.channel == channel and not one.changes and (not wanted or one.kind in wanted)
         ]
 
     def _deliver(self) -> list[str]:
         told = []
         for channel in self.notify.channels:
-            for one in deliveries.due(self.rows, channel.name, now=self.now, limit=10_000):
-                told.append(self._send(one))
+            told += [self._send(one) for one in deliveries.due(self.rows, channel.name, now=self.now, limit=10_000)]
         return told
 
     def _send(self, one: Delivery) -> str:
@@ -198,9 +195,7 @@ class Mailroom:
         )  # fmt: skip
         changes = rung is None
         assert not changes or earlier is not None, f"{notice.kind} changes a message that there is not"
-        got = Got(
-            at=self.now, channel=one.channel, kind=notice.kind, thread=one.thread, changes=changes, notice=notice
-        )
+        got = Got(at=self.now, channel=one.channel, kind=notice.kind, thread=one.thread, changes=changes, notice=notice)
         self.got.append(got)
         return f"{one.channel}: {'(changed) ' if changes else ''}{got}"
 

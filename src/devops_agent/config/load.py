@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from devops_agent.config.people import check_people
 from devops_agent.config.problems import ConfigError, Problem, not_among
 from devops_agent.config.read import Reader, absolute, keys_of
 from devops_agent.config.settings import Flags, Settings
@@ -80,6 +81,7 @@ def parse(
         plugins=_plugins(root, reader),
     )
     settings = settings.with_(targets=read_targets(reader, root, settings=settings, via=via))
+    check_people(reader, root, settings)
     if reader.problems:
         raise ConfigError(reader.problems)
     return settings

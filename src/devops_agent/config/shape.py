@@ -4,7 +4,7 @@ The loader, the JSON Schema and the reference pages all rest on this table and o
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import ip_network
@@ -30,11 +30,15 @@ from devops_agent.config.settings import (
 )
 from devops_agent.model.account import Role
 from devops_agent.model.action import Proof, Step
-from devops_agent.model.contact import Notify, Person, Policy, Rung, Schedule
+from devops_agent.model.alert import Severity
+from devops_agent.model.clockface import ClockError, parse_daily, parse_hours, parse_monthly, parse_weekly, zone
+from devops_agent.model.contact import Notify, Person, Policy, Route, Rung, Schedule
 from devops_agent.model.duration import write_duration
 from devops_agent.model.learning import Terms
 from devops_agent.model.maintenance import CronError, parse_cron
+from devops_agent.model.oncall import parse_begins
 from devops_agent.model.rendering import BANDS
+from devops_agent.model.routing import KINDS
 from devops_agent.model.runbook import Runbook
 from devops_agent.model.target import Check, Target, Thresholds
 
@@ -162,6 +166,30 @@ class Networks(Rule):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Clock(Rule):
+    """A time, hours, or a time zone; empty stands for none where there may be none."""
+
+    parse: Callable[[str], object]
+    """Raises ClockError, which says how to write one."""
+    example: str
+    empty: bool = False
+
+    def refuses(self, value: Any) -> str:  # noqa: ANN401 — as in Rule
+        """Return why it names none."""
+        if self.empty and not value:
+            return ""
+        try:
+            self.parse(value)
+        except ClockError as error:
+            return str(error)
+        return ""
+
+    def says(self) -> str:
+        """Return an example."""
+        return self.example
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FilePath(Rule):
     """A path; a relative one starts at the file it is written in."""
 
@@ -198,6 +226,7 @@ LISTEN = Form(
     r"(?:[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])",
     example="127.0.0.1:8484 (port 0 to 65535), or unix:/path/to/socket",
 )
+_ZONE = Clock(parse=zone, example="Europe/Berlin")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 SHAPES: Mapping[type, Shape] = {
@@ -308,10 +337,31 @@ SHAPES: Mapping[type, Shape] = {
             "remind_every": Range(low=_SECOND),
             "per_hour": _ONE_OR_MORE,
             "give_up_after": Range(low=_SECOND),
+            "digest_at": Clock(parse=parse_daily, example="08:00"),
+            "time_zone": _ZONE,
         }
     ),
-    Person: Shape(rules={"per_hour": _ONE_OR_MORE}),
-    Schedule: Shape(rules={"each": Range(low=_SECOND), "calendar_file": FilePath()}),
+    Person: Shape(
+        rules={
+            "quiet": Clock(parse=parse_hours, example="22:00-07:00", empty=True),
+            "time_zone": _ZONE,
+            "per_hour": _ONE_OR_MORE,
+        }
+    ),
+    Schedule: Shape(
+        rules={
+            "begins": Clock(parse=parse_begins, example="2024-01-01 09:00"),
+            "each": Range(low=timedelta(minutes=1)),
+            "calendar_file": FilePath(),
+        }
+    ),
+    Route: Shape(
+        rules={
+            "severity": OneOf(words=tuple(one.value for one in Severity)),
+            "kinds": OneOf(words=KINDS),
+            "hours": Clock(parse=parse_hours, example="Mon-Fri 08:00-18:00", empty=True),
+        }
+    ),
     Rung: Shape(rules={"wait": Range(low=_SECOND)}),
     Policy: Shape(rules={"repeat": Range(low=0, high=100)}),
     Accounts: Shape(rules={"session": Range(low=60 * _SECOND), "attempts_per_minute": _ONE_OR_MORE}),
@@ -322,7 +372,15 @@ SHAPES: Mapping[type, Shape] = {
             "roles": OneOf(words=tuple(Role)),
         }
     ),
-    Reports: Shape(rules={"minutes_saved": Range(low=timedelta())}),
+    Reports: Shape(
+        rules={
+            "daily": Clock(parse=parse_daily, example="07:30", empty=True),
+            "weekly": Clock(parse=parse_weekly, example="Mon 07:30", empty=True),
+            "monthly": Clock(parse=parse_monthly, example="1 07:30", empty=True),
+            "time_zone": _ZONE,
+            "minutes_saved": Range(low=timedelta()),
+        }
+    ),
     Maintenance: Shape(
         rules={"cron": CronForm(), "lasts": Range(low=timedelta(), high=timedelta(days=31), above=True)},
         required=frozenset({"cron"}),

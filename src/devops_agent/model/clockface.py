@@ -74,8 +74,8 @@ def parse_hours(text: str) -> Hours:
     return Hours(days=_days(found["days"]), begin=_minutes(begin), end=_minutes(end))
 
 
-def parse_moment(text: str) -> Moment:
-    """Read `07:30`, `Mon 07:30`, `1 07:30`.
+def parse_moment(text: str, *, example: str = "07:30, Mon 07:30, or 1 07:30") -> Moment:
+    """Read `07:30`, `Mon 07:30`, `1 07:30` (a day of the month, 1 to 28).
 
     Raises:
         ClockError: it is none of them.
@@ -83,7 +83,7 @@ def parse_moment(text: str) -> Moment:
     """
     found = _MOMENT.fullmatch(text.strip())
     if found is None:
-        message = f"{text!r} is no time; write 07:30, Mon 07:30, or 1 07:30 for the first day of a month (to 28)"
+        message = f"{text!r} is no time; write {example}"
         raise ClockError(message)
     minutes, day = _minutes(found["time"]), found["day"]
     if day is None:
@@ -91,6 +91,48 @@ def parse_moment(text: str) -> Moment:
     if day in DAYS:
         return Moment(minutes=minutes, weekday=DAYS.index(day))
     return Moment(minutes=minutes, day=int(day))
+
+
+def parse_daily(text: str) -> Moment:
+    """Read a time of day alone.
+
+    Raises:
+        ClockError: it is none.
+
+    """
+    found = parse_moment(text, example="07:30")
+    if found.weekday is not None or found.day is not None:
+        message = f"{text!r} names a day; write a time of day such as 07:30"
+        raise ClockError(message)
+    return found
+
+
+def parse_weekly(text: str) -> Moment:
+    """Read a day of the week with a time.
+
+    Raises:
+        ClockError: it is none.
+
+    """
+    found = parse_moment(text, example="Mon 07:30")
+    if found.weekday is None:
+        message = f"{text!r} names no day of the week; write Mon 07:30"
+        raise ClockError(message)
+    return found
+
+
+def parse_monthly(text: str) -> Moment:
+    """Read a day of the month, 1 to 28, with a time.
+
+    Raises:
+        ClockError: it is none.
+
+    """
+    found = parse_moment(text, example="1 07:30")
+    if found.day is None:
+        message = f"{text!r} names no day of the month; write 1 07:30 for the first (to 28)"
+        raise ClockError(message)
+    return found
 
 
 def within(hours: Hours, now: datetime, *, where: ZoneInfo) -> bool:

@@ -21,6 +21,11 @@ CALM = frozenset({"acted", "thawed", "acknowledged", *ENDS})
 """Kinds that can wait, however bad the trouble was that they speak of."""
 SCHEDULED = frozenset({"report"})
 """Kinds whose time was chosen by people: neither quiet hours nor limits hold them back."""
+KINDS = (
+    "escalated", "approval", "climbed", "reminder", "handed_over", "acknowledged", "unmuted", "acted", "healed",
+    "resolved", "storm", "group", "digest", "frozen", "thawed", "calendar", "undeliverable", "report",
+)  # fmt: skip
+"""Every kind of notice."""
 MANY = 3
 """Incidents of different causes that reach somebody within `RECENT` are told together from here on."""
 RECENT = timedelta(minutes=5)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from devops_agent.model import routing
-from devops_agent.model.clockface import ending, next_time, parse_hours, parse_moment, zone
+from devops_agent.model.clockface import ending, next_time, parse_daily, parse_hours, zone
 from devops_agent.store import controls, gatherings, incidents, mutes
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Round:
 
     def digest_at(self, to: Recipient) -> datetime:
         """Return when what is held back is told: never within the recipient's quiet hours."""
-        at = next_time(parse_moment(self.notify.digest_at), self.now, where=zone(self.notify.time_zone))
+        at = next_time(parse_daily(self.notify.digest_at), self.now, where=zone(self.notify.time_zone))
         person = self.person(to)
         if person and person.quiet:
             at = ending(parse_hours(person.quiet), at, where=zone(person.time_zone)) or at
