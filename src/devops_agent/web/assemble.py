@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from devops_agent.analysis.retrieval import Document
 from devops_agent.config.origin import Configured
-from devops_agent.web import api, describe, forms, metrics, pages, stream
+from devops_agent.web import api, chat, describe, forms, metrics, pages, stream
 from devops_agent.web.asking import Desk, as_problem
 from devops_agent.web.auth import Gate
 from devops_agent.web.edge import SAYS_UNFORESEEN, Edge
@@ -25,6 +25,8 @@ from devops_agent.web.pages import shell
 from devops_agent.web.parts import Parts
 from devops_agent.web.problem import ProblemError, answer
 from devops_agent.web.proxies import Proxies
+from devops_agent.web.replies import Replies
+from devops_agent.web.signed import Signatures
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -98,12 +100,14 @@ def create_app(  # noqa: PLR0913 — the seam to the composition root names each
     app.state.meter = metrics.Meter(app.state.desk, app.state.intake)
     app.state.stream = stream.Stream(store)
     app.state.provider = Provider(lambda: settings().accounts.oidc, clock=clock)
+    app.state.signatures = Signatures(settings, clock=clock)
+    app.state.replies = Replies()
     app.state.proxies = Proxies(settings().web.trusted_proxies)
     for path in app.state.intake.paths:
         app.router.routes.append(Route(path, app.state.intake, methods=["POST"]))
     for_people = (*pages.routers(), forms.router)
     app.state.places = _places(for_people)
-    app.state.routers = (*api.routers(), metrics.router, stream.router, *for_people)
+    app.state.routers = (*api.routers(), metrics.router, stream.router, chat.router, *for_people)
     for router in app.state.routers:
         app.include_router(router)
     app.mount("/static", shell.static_files(), name="static")
@@ -136,6 +140,7 @@ async def _alive(app: FastAPI) -> AsyncIterator[None]:
     app.state.stream.open()
     yield
     app.state.stream.close()
+    await app.state.replies.close()
 
 
 def _tell_problems(app: FastAPI) -> None:

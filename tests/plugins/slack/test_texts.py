@@ -9,10 +9,11 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from devops_agent.kit.blocks import escape
 from devops_agent.kit.telling import harmless
 from devops_agent.kit.testing.notifier import message
 from devops_agent.model.notice import Question
-from devops_agent.plugins.slack.texts import blocks, escape, text
+from devops_agent.plugins.slack.texts import blocks, text
 
 QUESTION = Question(
     approval="APR-4", digest="d1g3st", summary="restart api", expires_at=message().at + timedelta(hours=1)

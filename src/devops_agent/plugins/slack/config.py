@@ -7,6 +7,8 @@ from datetime import timedelta
 
 import msgspec
 
+from devops_agent.kit.blocks import HOOKS
+
 _CHANNEL = re.compile(r"[CGDU][A-Z0-9]{2,}|#?[\w.-]{1,80}")
 
 
@@ -25,7 +27,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How long Slack may take to answer."""
     url: str = "https://slack.com/api"
     """Where Slack's API is; another one for tests and proxies."""
-    hooks_url: str = "https://hooks.slack.com/"
+    hooks_url: str = HOOKS
     """Where answers to clicks are sent: Slack names an address below it with each click, and no other is taken."""
 
     def __post_init__(self) -> None:
