@@ -17,8 +17,8 @@ from devops_agent.store import approvals, deliveries, escalations, incidents, ou
 from devops_agent.store.rows import Rows
 from devops_agent.workers import routing
 
-UPDATES = {"slack": True}
-"""Channels that change their messages in place."""
+ROOM = "slack"
+"""The channel that changes its messages in place."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class Mailroom:
     def turn(self, minutes: float = 0, *, seconds: float = 0) -> list[str]:
         """Let time pass at once, route, deliver; return what reached people, `channel: kind incident`."""
         self.now += timedelta(minutes=minutes, seconds=seconds)
-        routing.route(self.rows, self.settings, self.now, updates=UPDATES)
+        routing.route(self.rows, self.settings, self.now, updates={ROOM: True})
         return self._deliver()
 
     def pass_time(self, minutes: float) -> list[str]:

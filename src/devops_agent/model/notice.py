@@ -17,10 +17,11 @@ class Notice(Fact, kw_only=True):
     incident: str
     """Empty: it is about no single incident."""
     kind: str
-    """`escalated`, `approval`, `acted`, `healed`, `frozen`, `storm`, `climbed`, `reminder`, `digest`, `report`."""
+    """One of `routing.KINDS`: `escalated`, `approval`, `acted`, `healed`, `storm`, `digest`, …"""
     severity: Severity
     message: dict[str, Any]
-    """`title`, `says`, `next_steps`, `links`, and `facts` as `Message` has them."""
+    """`title`, `says`, `next_steps`, `links`, `facts`, `lines`, `closes` as `Message` has them; `tell`: names that go
+    before all routes."""
     created_at: datetime
     routed_at: datetime | None = None
     """When it was decided who is told, and how; None: not yet."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from devops_agent.store.rows import Rows
 
-_ASKS = frozenset({"approval", "climbed", "reminder"})
+_ASKS = frozenset({"approval", "climbed", "reminder", "handed_over", "unmuted"})
 """Kinds of notices that come with the incident's open question."""
 _CLOSES = frozenset({"healed", "resolved"})
 _SILENCED_BY = ("alertname", "target", "service", "job", "container", "instance")
@@ -101,7 +101,7 @@ def message_of(
         ),
         person=delivery.person,
         at=notice.created_at,
-        closes=notice.kind in _CLOSES,
+        closes=notice.kind in _CLOSES or said.get("closes") is True,
         earlier=earlier,
         body_text=_text(said.get("body_text"), _BODY),
         body_html=_text(said.get("body_html"), _BODY),
