@@ -66,6 +66,8 @@ class _Begun:
 class _Known:
     """What the provider says of itself."""
 
+    issuer: str
+    """As the settings had it."""
     document: Mapping[str, Any]
     keys: Any
     at: float
@@ -126,10 +128,10 @@ class Provider:
 
     async def _look(self) -> _Known:
         """Return what the provider says of itself, asked at most once an hour."""
-        moment = self._clock.monotonic()
-        if self._known is None or moment - self._known.at > _REMEMBERED:
-            self._known = await self._fetch()
-        return self._known
+        moment, known = self._clock.monotonic(), self._known
+        if known is None or known.issuer != self._settings().issuer or moment - known.at > _REMEMBERED:
+            self._known = known = await self._fetch()
+        return known
 
     async def _fetch(self) -> _Known:
         issuer = self._settings().issuer
@@ -141,7 +143,7 @@ class Provider:
             said = str(document.get("issuer", ""))[:200]
             raise ProblemError(502, f"the identity provider calls itself {said!r}, agent.yaml calls it {issuer!r}")
         jwks = await self._get(_endpoint(document, "jwks_uri"))
-        return _Known(document=document, keys=_keys(jwks), at=self._clock.monotonic())
+        return _Known(issuer=issuer, document=document, keys=_keys(jwks), at=self._clock.monotonic())
 
     async def _get(self, url: str) -> Mapping[str, Any]:
         """Return a JSON object."""
@@ -337,7 +339,8 @@ def _see_safe(url: str, what: str) -> None:
 
 
 def _unreachable(error: Exception) -> ProblemError:
-    says = f"cannot ask the identity provider: {str(error)[:200] or type(error).__name__}"
+    reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+    says = f"cannot ask the identity provider: {reason}"
     return ProblemError(502, f"{says}; sign in with a password, a token or `devops-agent login` meanwhile")
 
 
