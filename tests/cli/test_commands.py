@@ -14,8 +14,8 @@ from devops_agent.cli import docs
 from devops_agent.cli.call import Command
 from devops_agent.cli.exits import Exit
 from devops_agent.cli.root import SECTIONS, root, walk
+from devops_agent.model.account import SCOPES
 from devops_agent.model.incident import Status
-from devops_agent.store import tokens
 
 COMMANDS = {" ".join(path): found for path, found in walk()}
 LEAVES = {name: found for name, found in COMMANDS.items() if isinstance(found, Command)}
@@ -106,7 +106,7 @@ def test_schemas_are_printed_as_json(kind: str) -> None:
 
 def test_words_that_commands_offer_are_those_that_the_engine_knows() -> None:
     offered = {
-        "token create": ("scope", tokens.SCOPES),
+        "token create": ("scope", SCOPES),
         "incidents": ("status", ("unresolved", *(one.value for one in Status))),
     }
     for name, (option, known) in offered.items():

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from devops_agent.store.rows import Rows
 
 T = TypeVar("T")
+TOKEN = "DEVOPS_AGENT_TOKEN"  # noqa: S105 — a variable's name
 
 
 class Trouble(Exception):  # noqa: N818 — what it is called where it is told
@@ -70,6 +71,26 @@ class Call:
         from devops_agent.config.load import load
 
         return load(self.file(), environ=environment())
+
+    def token(self, file: str | None) -> str:
+        """Return the token to call an API with: of a file, else of DEVOPS_AGENT_TOKEN.
+
+        Raises:
+            Trouble: there is neither.
+            SecretError: the file cannot be read.
+
+        """
+        from devops_agent.config import environment
+        from devops_agent.config.secrets import read_secret
+
+        token = read_secret(file) if file else environment().get(TOKEN, "")
+        if not token:
+            says = (
+                "cannot call the API without a token: `devops-agent token create NAME --scope read > FILE` makes one;"
+                f" name it with --token-file FILE, or put it into {TOKEN}"
+            )
+            raise Trouble(says, Exit.CONFIG)
+        return token
 
     def read(self, work: Callable[[Rows], T]) -> T:
         """Run `work`, which only reads, on the store.
@@ -144,7 +165,14 @@ def command(name: str, *examples: str, data: bool = True) -> Callable[[Callable[
 
 
 def config_option(function: Given) -> Given:
-    """Add `--config`, which may stand before or after a command's name."""
+    """Add `--config` and `--color`, which may stand before or after a command's name."""
+    with_color = click.option(
+        "--color",
+        type=click.Choice(["auto", "always", "never"]),
+        help="Colours; auto: on a terminal, and not when NO_COLOR is set.",
+        expose_value=False,
+        callback=_keep_color,
+    )(function)
     return click.option(
         "--config",
         type=click.Path(path_type=Path),
@@ -152,7 +180,7 @@ def config_option(function: Given) -> Given:
         help="Configuration to use; else DEVOPS_AGENT_CONFIG, ./agent.yaml, /etc/devops-agent/agent.yaml.",
         expose_value=False,
         callback=_keep_config,
-    )(function)
+    )(with_color)
 
 
 def json_option(function: Given) -> Given:
@@ -242,6 +270,16 @@ def _keep_config(ctx: click.Context, param: click.Parameter, value: Path | None)
     del param
     if value is not None:
         ctx.ensure_object(Call).config = value
+
+
+def _keep_color(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    del param
+    if value is not None:
+        ctx.color = {"always": True, "never": False}.get(value)
+    elif ctx.parent is None:
+        from devops_agent.config import environment
+
+        ctx.color = False if environment().get("NO_COLOR") else None
 
 
 def _keep_json(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: FBT001 — click's signature

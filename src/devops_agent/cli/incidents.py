@@ -59,7 +59,14 @@ def list_incidents(call: Call, *, everything: bool, target: str, status: str | N
         return
     now = call.now
     rows = [
-        (one.id, one.severity.value, one.status.value, one.target or "–", say.ago(one.opened_at, now=now), one.title)
+        (
+            one.id,
+            one.severity.value,
+            one.status.value,
+            one.target or "–",
+            say.roughly(one.opened_at, now=now),
+            one.title,
+        )
         for one in found
     ]
     say.table(("incident", "severity", "status", "target", "opened", "what"), rows)
@@ -68,11 +75,12 @@ def list_incidents(call: Call, *, everything: bool, target: str, status: str | N
 @command("show", "devops-agent show INC-4", "devops-agent show INC-4 --json")
 @click.argument("incident")
 def show_incident(call: Call, incident: str) -> None:
-    """Tell everything about one incident: timeline, causes, evidence, plans, approvals.
+    """Tell everything about one incident: in short, and then its timeline, causes, evidence, plans, approvals.
 
     Times in the timeline count from its opening.
     """
     from devops_agent.model.event import last_diagnosis
+    from devops_agent.model.story import tell
     from devops_agent.store import alerts, approvals, attempts, events, evidence, insights
 
     def read(rows: Rows) -> dict[str, Any]:
@@ -88,10 +96,25 @@ def show_incident(call: Call, incident: str) -> None:
         }
 
     whole = call.read(read)
+    diagnosis = last_diagnosis(whole["timeline"])
+    story = tell(
+        whole["incident"], diagnosis=diagnosis, attempts=whole["attempts"], questions=whole["approvals"], now=call.now
+    )
     if call.as_json:
-        say.document({**whole, "attempts": [_with_digest(one) for one in whole["attempts"]]})
+        say.document(
+            {
+                **whole,
+                "story": {**say.plain(story), "says": story.says},
+                "attempts": [_with_digest(one) for one in whole["attempts"]],
+            }
+        )
         return
     found: Incident = whole["incident"]
+    say.line(f"{found.id}  {found.title}", bold=True)
+    say.line()
+    for sentence in story.sentences:
+        say.line(f"  {sentence}")
+    say.line()
     _head(found, now=call.now)
     say.heading("Timeline")
     _timeline(found, whole["timeline"])
@@ -99,7 +122,7 @@ def show_incident(call: Call, incident: str) -> None:
         say.heading("Alerts")
         rows = [(one.status.value, one.name, one.source, say.at(one.starts_at), one.summary) for one in whole["alerts"]]
         say.table((), rows, indent=2)
-    if (diagnosis := last_diagnosis(whole["timeline"])) is not None or whole["insight"] is not None:
+    if diagnosis is not None or whole["insight"] is not None:
         say.heading("Causes")
         _causes(found, diagnosis, whole["insight"])
     if whole["evidence"]:
@@ -181,7 +204,6 @@ def _value(value: object) -> str:
 
 
 def _head(incident: Incident, *, now: datetime) -> None:
-    say.line(f"{incident.id}  {incident.title}", bold=True)
     about = [
         ("target", incident.target or "none that is known"),
         ("stands at", incident.status.value),
@@ -263,7 +285,7 @@ def _verdicts(attempt: Attempt) -> None:
         ("→" if one.rule == decision.rule else " ", one.permission.value, one.rule, one.reason)
         for one in decision.verdicts
     ]
-    say.table((), rows, indent=2)
+    say.table((), rows, indent=2, plain_columns={2, 3})
     decided = "every rule" if decision.rule == "all" else decision.rule
     say.line(f"  decided by {decided}: {decision.reason}", bold=True)
     if decision.retry_at:

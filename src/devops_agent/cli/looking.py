@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +14,10 @@ from devops_agent.cli.exits import Exit
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from devops_agent.model.event import Event
     from devops_agent.model.target import Target
-    from devops_agent.store import Store
     from devops_agent.store.rows import Rows
 
 _SILENT_AFTER = timedelta(seconds=30)
-_LOOKS_AGAIN = 5.0  # seconds, for the case that a wake-up was lost
 
 
 @command("status", "devops-agent status", "devops-agent status --json")
@@ -82,7 +78,7 @@ def list_targets(call: Call, *, trouble: bool) -> None:
         (
             one.target.name,
             one.health.value,
-            say.ago(one.since, now=now),
+            say.roughly(one.since, now=now),
             one.target.via or "–",
             "yes" if _managed(one.target, default=default) else "no",
             one.says or _readings(one.readings),
@@ -123,66 +119,6 @@ def show_statistics(call: Call, *, target: str) -> None:
     say.table(("action", "for", "target", "done", "verified", "undone", "took"), rows)
 
 
-@command(
-    "tail", "devops-agent tail", "devops-agent tail --lines 50 --incident INC-4", "devops-agent tail --no-follow --json"
-)
-@click.option(
-    "--lines", type=click.IntRange(0, 10_000), default=10, show_default=True, help="How many past ones first."
-)
-@click.option("--follow/--no-follow", default=True, help="Wait for more.  [default: follow]")
-@click.option("--incident", metavar="INCIDENT", default="", help="Only what belongs to one incident.")
-def follow_events(call: Call, *, lines: int, follow: bool, incident: str) -> None:
-    """Follow what happens, live, until Ctrl-C. With --json one document a line.
-
-    Needs neither the page nor the agent: it reads the record in the store.
-    """
-    from devops_agent.cli.incidents import incident_id
-
-    only = incident_id(incident) if incident else ""
-
-    async def show(store: Store) -> None:
-        from devops_agent.store import events
-
-        rung = store.bell.on("events")
-        past = await store.read(lambda rows: _last(rows, lines, only=only))
-        last, _ = await store.read(events.head)
-        for event in past:
-            _tell(event, as_json=call.as_json)
-        while follow:
-            rung.clear()
-            fresh = await store.read(lambda rows, after=last: events.after(rows, after))  # type: ignore[misc]
-            for event in fresh:
-                last = event.seq
-                if not only or event.incident == only:
-                    _tell(event, as_json=call.as_json)
-            if not fresh:
-                try:
-                    await asyncio.wait_for(rung.wait(), _LOOKS_AGAIN)
-                except TimeoutError:
-                    continue
-
-    call.with_store(show)
-
-
-def _last(rows: Rows, lines: int, *, only: str) -> list[Event]:
-    from devops_agent.store import events
-
-    if not lines:
-        return []
-    if only:
-        return events.of_incident(rows, only, limit=10_000)[-lines:]
-    return list(reversed(events.latest(rows, limit=lines)))
-
-
-def _tell(event: Event, *, as_json: bool) -> None:
-    if as_json:
-        say.one_line(event)
-        return
-    about = " ".join(part for part in (event.incident, event.target) if part)
-    actor = "" if event.actor == "agent" or event.says.startswith(event.actor) else f" ({event.actor})"
-    say.line(f"{event.at:%H:%M:%S} {event.kind:<12} {about + ': ' if about else ''}{event.says}{actor}")
-
-
 def _role(beat: Any, *, now: datetime) -> dict[str, Any]:  # noqa: ANN401 — a Heartbeat or None
     if beat is None:
         return {"alive": False, "says": "never seen", "at": None, "pid": None, "version": None, "started_at": None}
@@ -212,7 +148,8 @@ def _at_a_glance(status: dict[str, Any], *, now: datetime) -> None:
         until = f" until {say.at(pause.ends_at)}" if pause.ends_at else ""
         say.line(f"paused: {pause.target or 'everything'}{until}, by {pause.by}: {pause.reason}", fg="yellow")
     if status["approvals_waiting"]:
-        say.line(f"{status['approvals_waiting']} plans wait for a yes or no: devops-agent approvals", fg="yellow")
+        waiting = say.several(status["approvals_waiting"], "answer")
+        say.line(f"{waiting} asked of you: devops-agent approvals", fg="yellow")
     if not status["open"]:
         say.line("no incident is open")
         return
@@ -225,7 +162,7 @@ def _at_a_glance(status: dict[str, Any], *, now: datetime) -> None:
                 one.severity.value,
                 one.status.value,
                 one.target or "–",
-                say.ago(one.opened_at, now=now),
+                say.roughly(one.opened_at, now=now),
                 one.title,
             )
             for one in status["open"]

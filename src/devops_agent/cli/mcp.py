@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from devops_agent.cli import say
-from devops_agent.cli.call import Call, Trouble, command
+from devops_agent.cli.call import TOKEN, Call, Trouble, command
 from devops_agent.cli.exits import Exit
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Sequence
-
-_TOKEN = "DEVOPS_AGENT_TOKEN"  # noqa: S105 — a variable's name
 
 
 @command(
@@ -29,7 +27,7 @@ _TOKEN = "DEVOPS_AGENT_TOKEN"  # noqa: S105 — a variable's name
     "--token-file",
     type=click.Path(dir_okay=False),
     metavar="FILE",
-    help=f"Holds the token to call the API with; else {_TOKEN} of the environment.",
+    help=f"Holds the token to call the API with; else {TOKEN} of the environment.",
 )
 @click.option(
     "--http",
@@ -59,7 +57,7 @@ def serve_mcp(  # the options of both transports
     if listen is None:
         if hosts:
             raise Trouble("--host-name goes with --http", Exit.USAGE)
-        token = _token(token_file)
+        token = call.token(token_file)
         asyncio.run(serve.serve_stdio(place, socket_path=socket_path, token=token, writes=allow_writes))
         return
     if token_file is not None:
@@ -98,20 +96,6 @@ def _own_api(call: Call) -> tuple[str, str]:
     if here.endswith(":0"):
         raise Trouble("agent.yaml lets web choose its port (web.listen); name it with --url", Exit.USAGE)
     return here, ""
-
-
-def _token(file: str | None) -> str:
-    from devops_agent.config import environment
-    from devops_agent.config.secrets import read_secret
-
-    token = read_secret(file) if file else environment().get(_TOKEN, "")
-    if not token:
-        says = (
-            f"cannot call the API without a token: `devops-agent token create editor --scope read > FILE` makes one;"
-            f" name it with --token-file FILE, or put it into {_TOKEN}"
-        )
-        raise Trouble(says, Exit.CONFIG)
-    return token
 
 
 def _listen(address: str, hosts: Sequence[str]) -> socket.socket:

@@ -35,7 +35,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "incidents": ("incidents:list_incidents", "List incidents, newest first."),
         "show": ("incidents:show_incident", "Tell everything about one incident."),
         "why": ("incidents:tell_why", "Tell what every rule of the guard said, and which decided."),
-        "tail": ("looking:follow_events", "Follow what happens, live."),
+        "tail": ("following:follow_events", "Follow what happens, live."),
         "learning": ("learning:show_learning", "Tell what was learnt: how right it is, what helps, what may act."),
         "similar": ("knowledge:list_similar", "List earlier incidents like one, and what helped."),
         "proposals": ("knowledge:list_proposals", "List what recurs, and what would end it."),
@@ -68,6 +68,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Keep": {
         "runbook": ("runbooks:GROUP", "List, show and test runbooks."),
         "audit": ("audit:GROUP", "Read the record of everything, and prove that it is whole."),
+        "account": ("accounts:GROUP", "Make accounts for people, and change what they may do."),
         "token": ("tokens:GROUP", "Make, list and revoke tokens for the API."),
         "schema": ("shell:print_schema", "Print the JSON Schema of agent.yaml or of runbooks, for editors."),
         "completion": ("shell:print_completion", "Print what makes a shell complete these commands."),
@@ -127,6 +128,9 @@ class Root(click.Group):
             raise
         except KeyboardInterrupt:
             raise click.exceptions.Exit(Exit.INTERRUPTED) from None
+        except BrokenPipeError:
+            _leave_pipe()
+            raise click.exceptions.Exit(Exit.OK) from None
         except Exception as error:
             trouble = explain(error)
             if trouble is None:
@@ -134,6 +138,15 @@ class Root(click.Group):
             for line in str(trouble).splitlines():
                 say.note(line)
             raise click.exceptions.Exit(trouble.code) from error
+
+
+def _leave_pipe() -> None:
+    """Let nothing be written any more: whoever read our output, such as `head`, has seen enough."""
+    import os
+
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
 
 
 @click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
 _COLOURS = {
     **dict.fromkeys(("well", "resolved", "ok", "allow", "healed", "approved", "alive", "on", "verified"), "green"),
@@ -23,6 +23,11 @@ _COLOURS = {
     **dict.fromkeys(("warning", "degraded", "warn", "ask", "awaiting_approval", "pending", "paused", "off"), "yellow"),
     **dict.fromkeys(("remediating", "verifying", "investigating", "starting", "started"), "cyan"),
 }
+_LEAST_ROOM = 20
+"""Columns; where a line has fewer left, a text begins on the next one."""
+_BELOW = 6
+"""Columns by which such a text is set in."""
+_BULLET = re.compile(r"\s*(?:(?:-|→|\d{1,3}\.) )?")
 # What `str.isprintable` refuses beyond ASCII's own control characters, which JSON escapes by itself.
 _UNSEEN = re.compile("[\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
@@ -36,9 +41,15 @@ def clean(text: object) -> str:
 
 
 def line(text: object = "", *, fg: str | None = None, bold: bool = False) -> None:
-    """Write one line to standard output."""
+    """Write one line to standard output; on a terminal it goes on below where its text begins."""
     shown = clean(text)
-    click.echo(click.style(shown, fg=fg, bold=bold) if fg or bold else shown)
+    begins = _BULLET.match(shown)
+    lead = begins[0] if begins else ""
+    width = _width()
+    parts = _wrapped(shown[len(lead) :], width - len(lead)) if 0 < width < len(shown) else [shown[len(lead) :]]
+    for number, part in enumerate(parts):
+        whole = (" " * len(lead) if number else lead) + part
+        click.echo(click.style(whole, fg=fg, bold=bold or None) if fg or bold else whole)
 
 
 def note(text: object) -> None:
@@ -52,20 +63,52 @@ def heading(text: str) -> None:
     click.echo(click.style(text, bold=True))
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, indent: int = 0) -> None:
-    """Write aligned columns; a cell that is a known word has its colour.
+def table(
+    headings: Sequence[str], rows: Sequence[Sequence[object]], *, indent: int = 0, plain_columns: Container[int] = ()
+) -> None:
+    """Write aligned columns; a cell that is a known word has its colour, but for `plain_columns`.
 
-    A list, which has headings, keeps to a terminal's width; without headings nothing is cut.
+    On a terminal the last column goes on below itself where it is longer than what is left of a line.
     """
     cells = [[clean("" if cell is None else cell) for cell in row] for row in rows]
     every = [[heading.upper() for heading in headings], *cells] if headings else cells
-    widths = [max(len(row[place]) for row in every) for place in range(len(every[0]))] if every else []
-    room = _room() - indent if headings else 0
+    widths = [max(len(row[place]) for row in every) for place in range(len(every[0]) - 1)] if every else []
     for number, row in enumerate(every):
-        shown = "  ".join(
-            _cell(cell, width, head=bool(headings) and not number) for cell, width in _fit(row, widths, room)
+        head = bool(headings) and not number
+        lead = "".join(
+            _cell(cell, width, head=head, plain=place in plain_columns) + "  "
+            for place, (cell, width) in enumerate(zip(row, widths, strict=False))
         )
-        click.echo(" " * indent + shown.rstrip())
+        _hang(" " * indent + lead, row[-1], head=head, plain=len(row) - 1 in plain_columns)
+
+
+def see_reader() -> None:
+    """See that somebody still reads what is written.
+
+    Raises:
+        BrokenPipeError: whoever read it, such as `head`, has ended.
+
+    """
+    import select
+
+    try:
+        output = sys.stdout.fileno()
+    except (OSError, ValueError):
+        return
+    seen = select.poll()
+    seen.register(output, 0)
+    if any(happened & select.POLLERR for _, happened in seen.poll(0)):
+        raise BrokenPipeError
+
+
+def hanging(lead: str, text: object) -> None:
+    """Write `lead`, which may be coloured, and a text that goes on below itself where a line ends."""
+    _hang(lead, clean(text), head=False, plain=True)
+
+
+def coloured(text: object, fg: str | None) -> str:
+    """Return a text in a colour, for a `lead`."""
+    return click.style(clean(text), fg=fg) if fg else clean(text)
 
 
 def document(value: object) -> None:
@@ -113,6 +156,13 @@ def ago(moment: datetime, *, now: datetime) -> str:
     return f"{span(passed)} ago" if passed >= timedelta() else f"in {span(-passed)}"
 
 
+def roughly(moment: datetime, *, now: datetime) -> str:
+    """Return how long ago, or in how long, `moment` is, in its largest unit: for lists."""
+    passed = now - moment
+    about = " ".join(span(abs(passed)).split()[:2])
+    return f"{about} ago" if passed >= timedelta() else f"in {about}"
+
+
 def span(duration: timedelta) -> str:
     """Return a duration in its two largest units."""
     seconds = duration.total_seconds()
@@ -139,24 +189,35 @@ def since_opening(moment: datetime, *, opened: datetime) -> str:
     return f"{'+' if seconds > 0 else '-'}{span(timedelta(seconds=abs(seconds)))}"
 
 
-def _fit(row: Sequence[str], widths: Sequence[int], room: int) -> list[tuple[str, int]]:
-    """Return the cells with their widths; the last one is cut to what a terminal has left."""
-    fitted = list(zip(row, widths, strict=True))
-    left = room - sum(widths[:-1]) - 2 * (len(widths) - 1)
-    text, width = fitted[-1]
-    if room > 0 and len(text) > max(left, 20):
-        text = text[: max(left, 20) - 1] + "…"
-    return [*fitted[:-1], (text, min(width, len(text)))]
+def _hang(lead: str, text: str, *, head: bool, plain: bool) -> None:
+    begins = len(click.unstyle(lead))
+    width = _width()
+    if not width or begins + len(text) <= width:
+        click.echo((lead + _cell(text, 0, head=head, plain=plain)).rstrip())
+        return
+    if width - begins < _LEAST_ROOM:
+        click.echo(lead.rstrip())
+        lead, begins = " " * _BELOW, _BELOW
+    for number, part in enumerate(_wrapped(text, width - begins)):
+        click.echo((" " * begins if number else lead) + click.style(part, dim=head or None))
 
 
-def _cell(text: str, width: int, *, head: bool) -> str:
+def _wrapped(text: str, room: int) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(text, max(room, _LEAST_ROOM), break_on_hyphens=False) or [text]
+
+
+def _cell(text: str, width: int, *, head: bool, plain: bool) -> str:
     padded = text.ljust(width)
     if head:
         return click.style(padded, dim=True)
+    if plain:
+        return padded
     return click.style(padded, fg=_COLOURS[text.strip()]) if text.strip() in _COLOURS else padded
 
 
-def _room() -> int:
+def _width() -> int:
     """Return the terminal's width; 0 when there is none to keep to."""
     import shutil
 
