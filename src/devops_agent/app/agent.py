@@ -32,6 +32,7 @@ from devops_agent.engine.look import Eyes
 from devops_agent.engine.receive import receive
 from devops_agent.engine.respond import abandon, respond
 from devops_agent.engine.site import Site
+from devops_agent.engine.switches import asks_from
 from devops_agent.kit.tools import SettingsError
 from devops_agent.loops.chronicle import Chronicle
 from devops_agent.loops.discovery import Discovery
@@ -100,7 +101,15 @@ class Agent:
         self._look_around = asyncio.Event()
         self._ground = self._new_ground()
         self._workers = [
-            Workers(store, work.queues, role=work.role, start=partial(start, work), alive=alive, hears=work.hears)
+            Workers(
+                store,
+                work.queues,
+                role=work.role,
+                start=partial(start, work),
+                alive=alive,
+                hears=work.hears,
+                needed=lambda rows, work=work: work is TELLING and bool(asks_from(rows, settings=self.settings)),  # type: ignore[misc]
+            )
             for work in _started_here(self.settings)
             if (start := options.start_worker) is not None
         ]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from devops_agent.app.parts import nobody, secret
 from devops_agent.kit.http import Http
@@ -13,9 +16,22 @@ from devops_agent.ports import NotifyError, PluginError
 from devops_agent.registry import Registry, UnknownPluginError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from devops_agent.config.settings import Settings
     from devops_agent.model.contact import Channel
     from devops_agent.ports import Clock, Notifier
+
+
+@runtime_checkable
+class Asked(Protocol):
+    """A channel on which people can ask something."""
+
+    def listen(self, answer: Callable[[str], Awaitable[str]]) -> None:
+        """Have questions answered by `answer`."""
+
+    async def serve(self) -> None:
+        """Stay connected until cancelled."""
 
 
 class Channels:
@@ -26,6 +42,7 @@ class Channels:
         self._clock = clock
         self._http = Http()
         self._built: dict[str, Notifier] = {}
+        self._serving: dict[str, asyncio.Task[None]] = {}
 
     def of(self, name: str) -> Notifier:
         """Return what delivers to a channel.
@@ -38,8 +55,35 @@ class Channels:
             self._built[name] = self._build(name)
         return self._built[name]
 
+    def updates(self) -> dict[str, bool]:
+        """Return channel → whether it changes its messages in place; one that cannot be built is left out."""
+        found = {}
+        for channel in self._settings.notify.channels:
+            with contextlib.suppress(NotifyError):  # told when there is a message for it
+                found[channel.name] = self.of(channel.name).updates
+        return found
+
+    @property
+    def open(self) -> bool:
+        """Whether people can ask something at this moment."""
+        return bool(self._serving)
+
+    def stay(self, names: Collection[str], *, answer: Callable[[str], Awaitable[str]]) -> None:
+        """Stay connected with these channels and no others; what people ask there is answered by `answer`."""
+        for name in [name for name in self._serving if name not in names or self._serving[name].done()]:
+            self._serving.pop(name).cancel()
+        for name in [name for name in names if name not in self._serving]:
+            with contextlib.suppress(NotifyError):
+                notifier = self.of(name)
+                if isinstance(notifier, Asked):
+                    notifier.listen(answer)
+                    self._serving[name] = asyncio.create_task(notifier.serve(), name=f"serve {name}")
+
     async def close(self) -> None:
         """Let go of every connection."""
+        for task in self._serving.values():
+            task.cancel()
+        await asyncio.gather(*self._serving.values(), return_exceptions=True)
         for notifier in self._built.values():
             if (close := getattr(notifier, "close", None)) is not None:
                 await close()

@@ -35,6 +35,10 @@ class Work:
 class Bench(Protocol):
     """Where the work of some queues is done; built as `Bench(settings, store, clock=…)`."""
 
+    @property
+    def stays(self) -> bool:
+        """Whether the process is needed though there is no work."""
+
     def jobs(self, queue: str) -> Mapping[str, Job]:
         """Return what is done with the runs of one of its queues."""
 

@@ -48,6 +48,9 @@ class Understanding:
             store=store, clock=clock, embedder=self._embed, documents=lambda: documents(self._settings)
         )
 
+    stays = False
+    """It is started anew when there is work."""
+
     def jobs(self, queue: str) -> Mapping[str, Job]:
         """Return what is done with the runs of one of its queues."""
         return self._looks() if queue == investigate.QUEUE else self._memory()

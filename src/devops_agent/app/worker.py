@@ -177,7 +177,8 @@ class Worker:
                 beaten = now
                 await heart.beat(self._clock.now())
                 await self._look_around()
-            if any(dispatcher.busy for dispatcher in self._dispatchers.values()) or await self._is_due():
+            busy = any(dispatcher.busy for dispatcher in self._dispatchers.values())
+            if busy or any(bench.stays for bench in self._benches) or await self._is_due():
                 quiet_since = now
             elif idle is not None and now - quiet_since >= idle:
                 stop.set()

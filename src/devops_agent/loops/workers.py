@@ -27,7 +27,7 @@ _SILENT = timedelta(minutes=2)
 class Workers:
     """Looks after one worker process that takes all of `queues`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 — what a process is for has these parts
         self,
         store: Store,
         queues: Sequence[str],
@@ -36,13 +36,26 @@ class Workers:
         start: Callable[[], Awaitable[asyncio.subprocess.Process]],
         alive: Callable[[str], bool],
         hears: Sequence[str] = (),
+        needed: Callable[[Rows], bool] = lambda _: False,
     ) -> None:
-        """Look after the process that gives signs of life as `role`; `hears`: topics that may mean work for it."""
+        """Look after one process.
+
+        Args:
+            store: where its work is.
+            queues: what it takes.
+            role: as what it gives signs of life.
+            start: starts it.
+            alive: whether the owner of a run still lives.
+            hears: topics that may mean work for it.
+            needed: whether it is to run though there is no work.
+
+        """
         self._store = store
         self._queues = tuple(queues)
         self._role = role
         self._start = start
         self._alive = alive
+        self._needed = needed
         self.bell = store.bell.on(*queues, *hears)
         """Set when `tick` should be called at once."""
         self._watching: asyncio.Task[None] | None = None
@@ -96,9 +109,8 @@ class Workers:
         await self._store.write(release, tell=self._queues)
 
     async def _is_due(self, now: datetime) -> bool:
-        def first(rows: Rows) -> int | None:
+        def is_due(rows: Rows) -> bool:
             due = [at for queue in self._queues if (at := runs.next_due(rows, queue)) is not None]
-            return min(due, default=None)
+            return self._needed(rows) or any(from_us(at) <= now + timedelta(milliseconds=1) for at in due)
 
-        due = await self._store.read(first)
-        return due is not None and from_us(due) <= now + timedelta(milliseconds=1)
+        return await self._store.read(is_due)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from devops_agent.durable.dispatch import Job
 from devops_agent.durable.retry import backoff
+from devops_agent.engine.switches import PAM, is_on
 from devops_agent.model.notice import Delivery, Message, Notice, Receipt, Stage
 from devops_agent.ports import NotifyError
-from devops_agent.store import controls, deliveries, events, outbox, runs
+from devops_agent.store import deliveries, events, outbox, runs
 from devops_agent.store.rows import Rows, StoreError
 from devops_agent.workers.lines import Line
 from devops_agent.workers.messages import known, message_of
@@ -357,8 +358,7 @@ def _tell_elsewhere(rows: Rows, answer: Answer, settings: Settings) -> None:
 
 def _others(rows: Rows, one: Delivery, settings: Settings) -> list[str]:
     """Return the other channels of the same person, or of everybody."""
-    flag = "PAM_INTEGRATION_ENABLED"
-    pam = controls.flags(rows).get(flag, getattr(settings.flags, flag))
+    pam = is_on(rows, PAM, settings=settings)
     usable = [each.name for each in settings.notify.channels if pam or each.via != "pam"]
     theirs = next((person.channels for person in settings.notify.people if person.name == one.person), usable)
     return [name for name in usable if name != one.channel and name in theirs]

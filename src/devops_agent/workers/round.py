@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from devops_agent.engine.switches import PAM, is_on
 from devops_agent.model import routing
 from devops_agent.model.clockface import ending, next_time, parse_daily, parse_hours, zone
-from devops_agent.store import controls, gatherings, incidents, mutes
+from devops_agent.store import gatherings, incidents, mutes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from devops_agent.model.routing import Recipient
     from devops_agent.store.rows import Rows
 
-_FLAG = "PAM_INTEGRATION_ENABLED"
 _DEEPEST = 20
 """Incidents that explain each other, at most."""
 
@@ -33,7 +33,7 @@ class Round:
     settings: Settings
     now: datetime
     updates: Mapping[str, bool]
-    """Channel → whether it changes its messages in place."""
+    """Channel → whether it changes its messages in place; one that is not named does not."""
     on_call: Mapping[str, str]
     """Schedule → whose turn it is."""
     mutes: Sequence[Mute]
@@ -118,5 +118,5 @@ def begin_round(
         updates=updates,
         on_call=on_call,
         mutes=mutes.holding(rows, now=now),
-        pam=controls.flags(rows).get(_FLAG, settings.flags.PAM_INTEGRATION_ENABLED),
+        pam=is_on(rows, PAM, settings=settings),
     )
