@@ -112,6 +112,8 @@ def plot(
     bottom, top = axis(low, high, limit)
     latest = points[-1].mean
     spread = f"{write(low)} to {write(high)}" if low < high else f"always {write(low)}"
+    if len(points) == 1 and low == high:
+        spread = "seen once"
     told = f"{name}: {spread}, last {write(latest)}" + (f", limit {write(limit)}" if limit is not None else "")
     return Plot(
         name=name,
@@ -157,7 +159,8 @@ def line(  # noqa: PLR0913 — a picture of these parts
         upper = " ".join(f"{x:.1f} {y(point.high):.1f}" for x, point in zip(xs, run, strict=True))
         lower = " ".join(f"{x:.1f} {y(point.low):.1f}" for x, point in zip(reversed(xs), reversed(run), strict=True))
         parts.append(f'<path class="band" d="M{upper} {lower}Z"/>')
-        parts.append(f'<path class="line" d="{_path(zip(xs, (y(point.mean) for point in run), strict=True))}"/>')
+        drawn = _path(zip(xs, (y(point.mean) for point in run), strict=True))
+        parts.append(f'<path class="line{"" if len(run) > 1 else " lone"}" d="{drawn}"/>')
     if limit is not None and bottom <= limit <= top:
         parts.append(f'<path class="limit" d="M0 {y(limit):.1f}H{_WIDE}"/>')
     parts += [_moment(mark, window) for mark in marks if mark.until is None]

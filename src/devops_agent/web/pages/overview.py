@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 router = APIRouter(include_in_schema=False, default_response_class=Response)
 
 TROUBLED = (Health.DOWN, Health.UNREACHABLE, Health.DEGRADED)
-_ORDER = (*TROUBLED, Health.STARTING, Health.UNKNOWN, Health.WELL)
+ORDER = (*TROUBLED, Health.STARTING, Health.UNKNOWN, Health.WELL)
 _WORKED_ON = (Status.REMEDIATING, Status.VERIFYING, Status.INVESTIGATING, Status.OPEN)
 _NAMED = 24
 """Up to so many targets each is a tile with its readings; of more, only those in trouble are, ..."""
@@ -109,11 +109,11 @@ def faces(seen: Sequence[Sighting]) -> Faces:
     few = len(seen) <= _NAMED
     troubled = sorted(
         (one for one in seen if few or one.health in (*TROUBLED, Health.STARTING)),
-        key=lambda one: (_ORDER.index(one.health), -one.since.timestamp() if one.health in TROUBLED else 0.0),
+        key=lambda one: (ORDER.index(one.health), -one.since.timestamp() if one.health in TROUBLED else 0.0),
     )
     tiles = troubled if few else troubled[:_TILES]
     named = {one.target.name for one in tiles}
-    members = {health: [one for one in seen if one.health is health] for health in _ORDER}
+    members = {health: [one for one in seen if one.health is health] for health in ORDER}
     cells = {health: [one for one in ones if one.target.name not in named] for health, ones in members.items()}
     return Faces(
         tiles=tiles,
