@@ -6,10 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from devops_agent.app.channels import Channels
+from devops_agent.config.calendars import Calendars
 from devops_agent.engine import calendar, switches
 from devops_agent.store import outbox
 from devops_agent.workers import answers, notify, report, routing
-from devops_agent.workers.calendars import Calendars
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from devops_agent.config.calendars import Calendars
 from devops_agent.engine.escalation import subject_of
 from devops_agent.model import routing
 from devops_agent.model.mute import muted
@@ -14,7 +15,6 @@ from devops_agent.model.notice import Delivery, Notice, Stage
 from devops_agent.model.routing import ENDS, NEEDS, Recipient, Standing, Told
 from devops_agent.store import deliveries, escalations, gatherings, incidents, mutes, outbox
 from devops_agent.workers import climbing, together
-from devops_agent.workers.calendars import Calendars
 from devops_agent.workers.round import Round, begin_round
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from devops_agent.web.api import (
     knowledge,
     learning,
     overview,
+    people,
     record,
     reports,
 )
@@ -20,6 +21,7 @@ def routers() -> list[APIRouter]:
     return [
         overview.router,
         incidents.router,
+        people.router,
         controls.router,
         accounts.router,
         catalogue.router,
