@@ -38,6 +38,7 @@ class PamServer:
     """Why every notification is refused; empty: none is."""
     answers: asyncio.Queue[dict[str, Any]] = field(default_factory=asyncio.Queue)
     connected: asyncio.Event = field(default_factory=asyncio.Event)
+    alone: asyncio.Event = field(default_factory=asyncio.Event)
     _server: Server | None = None
     _sockets: set[ServerConnection] = field(default_factory=set)
 
@@ -78,6 +79,7 @@ class PamServer:
     async def _talk(self, socket: ServerConnection) -> None:
         self._sockets.add(socket)
         self.connected.set()
+        self.alone.clear()
         try:
             async for frame in socket:
                 await self._take(socket, json.loads(frame))
@@ -87,6 +89,7 @@ class PamServer:
             self._sockets.discard(socket)
             if not self._sockets:
                 self.connected.clear()
+                self.alone.set()
 
     async def _take(self, socket: ServerConnection, said: dict[str, Any]) -> None:
         if said["type"] == "answer":

@@ -153,6 +153,15 @@ async def test_it_comes_back_when_the_server_does(server: PamServer, tmp_path: P
         assert (await server.ask("q-2", "hello"))["text"] == "hello"
 
 
+async def test_who_is_asked_no_more_hangs_up(server: PamServer, tmp_path: Path) -> None:
+    pam = made(tmp_path, server.url)
+    task = asyncio.create_task(pam.serve())
+    await server.connected.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await server.alone.wait()
+
+
 async def test_an_answer_that_fails_ends_no_connection(server: PamServer, tmp_path: Path) -> None:
     async def answer(question: str) -> str:
         raise RuntimeError(question)

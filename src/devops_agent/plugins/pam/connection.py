@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from devops_agent.plugins.pam import protocol
 from devops_agent.ports import NotifyError
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("devops_agent.notify.pam")
 
+Answering: TypeAlias = "Callable[[str], Awaitable[str]]"
+"""A question's words → its answer."""
+
 _QUESTIONS = 4
 """Questions that are answered at once; more wait."""
 
@@ -23,7 +26,7 @@ _QUESTIONS = 4
 class Connection:
     """An open WebSocket; it ends when PAM goes away, and is then replaced by another."""
 
-    def __init__(self, socket: ClientConnection, *, answer: Callable[[str], Awaitable[str]] | None) -> None:
+    def __init__(self, socket: ClientConnection, *, answer: Callable[[], Answering | None]) -> None:
         self._socket = socket
         self._answer = answer
         self._receipts: dict[str, asyncio.Future[None]] = {}
@@ -84,14 +87,14 @@ class Connection:
                 _settle(self._receipts[id_], None)
             case protocol.Said(type="refused", id=id_, reason=reason) if id_ in self._receipts:
                 _settle(self._receipts[id_], NotifyError(f"PAM refuses it: {reason[:200]}", permanent=True))
-            case protocol.Said(type="question") if self._answer is not None:
-                task = asyncio.create_task(self._reply(said, self._answer))
+            case protocol.Said(type="question") if (answer := self._answer()) is not None:
+                task = asyncio.create_task(self._reply(said, answer))
                 self._answering.add(task)
                 task.add_done_callback(self._answering.discard)
             case _:
                 log.debug("PAM said something unknown")
 
-    async def _reply(self, said: protocol.Said, answer: Callable[[str], Awaitable[str]]) -> None:
+    async def _reply(self, said: protocol.Said, answer: Answering) -> None:
         from websockets.exceptions import ConnectionClosed
 
         async with self._turns:

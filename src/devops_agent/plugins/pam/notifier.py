@@ -56,8 +56,6 @@ class Pam:
     updates = False
     knows_repeats = True
     """PAM shows the same id once."""
-    wants_to_stay = True
-    """While its process lives, questions are answered: `serve`."""
 
     def __init__(self, config: Config, *, tools: Tools) -> None:
         self._config = config
@@ -67,21 +65,24 @@ class Pam:
         self._opening = asyncio.Lock()
 
     def listen(self, answer: Callable[[str], Awaitable[str]]) -> None:
-        """Have questions answered by `answer`, from the next connection on; it is handed their words."""
+        """Have questions answered by `answer`, which is handed their words; without it they are passed over."""
         self._answer = answer
 
     async def serve(self) -> None:
         """Stay connected, so that questions can be asked, until cancelled."""
         wait = _FIRST_WAIT
-        while True:
-            try:
-                connection = await self._connected()
-                wait = _FIRST_WAIT
-                await asyncio.wait([connection.reading])
-            except (OSError, NotifyError) as error:
-                log.info("PAM is not connected", extra={"why": str(error), "again_in": round(wait, 1)})
-            await self._tools.clock.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311 — spreads, hides nothing
-            wait = min(wait * 2, _LONGEST_WAIT)
+        try:
+            while True:
+                try:
+                    connection = await self._connected()
+                    wait = _FIRST_WAIT
+                    await asyncio.wait([connection.reading])
+                except (OSError, NotifyError) as error:
+                    log.info("PAM is not connected", extra={"why": str(error), "again_in": round(wait, 1)})
+                await self._tools.clock.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311 — spreads, hides nothing
+                wait = min(wait * 2, _LONGEST_WAIT)
+        finally:
+            await self.close()
 
     async def send(self, message: Message) -> Receipt:
         """Send it and wait for the receipt; a connection that breaks meanwhile is opened again.
@@ -151,4 +152,4 @@ class Pam:
             raise NotifyError(f"url is no address of a WebSocket: {error}", permanent=True) from error
         except InvalidHandshake as error:
             raise ConnectionError(f"no WebSocket answers there: {error}") from error
-        return Connection(socket, answer=self._answer)
+        return Connection(socket, answer=lambda: self._answer)
