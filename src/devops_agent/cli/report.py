@@ -117,9 +117,9 @@ def _period(
     from devops_agent.model import clockface, period
 
     where = clockface.zone(settings.reports.time_zone)
-    if since is not None or until is not None:
-        return period.custom(*_span(since, until, now=now))
     try:
+        if since is not None or until is not None:
+            return period.custom(*_span(since, until, now=now))
         return period.named(kind, name, where=where) if name else period.last_whole(kind, now=now, where=where)
     except ValueError as error:
         raise Trouble(str(error), Exit.USAGE) from error

@@ -6,6 +6,8 @@ from zoneinfo import ZoneInfo
 from devops_agent.model.fact import Fact
 
 KINDS = ("daily", "weekly", "monthly")
+_FIRST, _LAST = 1971, 2999
+"""Years within which every period has one before it."""
 
 
 class Period(Fact, kw_only=True):
@@ -47,15 +49,15 @@ def before(period: Period, *, where: ZoneInfo) -> Period:
     """Return the period that came before, of the same kind; for one that was asked for, as much time before it."""
     if period.kind in KINDS:
         return last_whole(period.kind, now=period.begin, where=where)
-    span = period.end - period.begin
-    return custom(period.begin - span, period.begin)
+    begin = period.begin - (period.end - period.begin)
+    return period.with_(name="before", begin=begin, end=period.begin)
 
 
 def named(kind: str, name: str, *, where: ZoneInfo) -> Period:
     """Return the period of a kind and name.
 
     Raises:
-        ValueError: there is none of that name.
+        ValueError: there is none of that name, or it lies in no time that reports are made of.
 
     """
     try:
@@ -69,6 +71,7 @@ def named(kind: str, name: str, *, where: ZoneInfo) -> Period:
                 first = date.fromisoformat(f"{name}-01")
             case _:
                 first = date.min
+        _see(first)
         after = {"daily": timedelta(days=1), "weekly": timedelta(days=7)}.get(kind, timedelta(days=32))
         period = last_whole(kind, now=_midnight(first + after, where), where=where)
     except (ValueError, OverflowError) as error:
@@ -78,9 +81,22 @@ def named(kind: str, name: str, *, where: ZoneInfo) -> Period:
 
 
 def custom(begin: datetime, end: datetime) -> Period:
-    """Return a period between any two moments."""
+    """Return a period between any two moments.
+
+    Raises:
+        ValueError: it lies in no time that reports are made of.
+
+    """
+    _see(begin.astimezone(UTC).date())
+    _see(end.astimezone(UTC).date())
     name = f"{begin.astimezone(UTC):%Y-%m-%dT%H:%MZ}–{end.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
     return Period(kind="custom", name=name, begin=begin, end=end)
+
+
+def _see(day: date) -> None:
+    if not _FIRST <= day.year <= _LAST:
+        message = f"no report is made of the year {day.year}; from {_FIRST} to {_LAST} there may be some"
+        raise ValueError(message)
 
 
 def _name(kind: str, first: date) -> str:

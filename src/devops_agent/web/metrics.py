@@ -17,6 +17,9 @@ from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from devops_agent.engine import objectives
+from devops_agent.model.duration import write_duration
+from devops_agent.model.reading import FIVE_MINUTES, floor
 from devops_agent.store import (
     approvals,
     attempts,
@@ -34,7 +37,7 @@ from devops_agent.web.asking import desk_of, problems
 from devops_agent.web.problem import busy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from devops_agent.config.settings import Breaker
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from devops_agent.model.control import Pause
     from devops_agent.model.event import Event
     from devops_agent.model.sighting import Sighting
+    from devops_agent.model.slo import Standing
     from devops_agent.web.asking import Desk
     from devops_agent.web.intake import Intake
 
@@ -77,6 +81,7 @@ class Figures:
     approvals_waiting: int
     pauses: list[Pause]
     recent: list[Attempt]
+    standings: list[Standing]
 
 
 class Meter:
@@ -90,6 +95,8 @@ class Meter:
         self._decisions: Counter[tuple[str, str]] = Counter()
         self._followed: int | None = None
         self._turn = asyncio.Lock()
+        self._standings: tuple[datetime, list[Standing]] | None = None
+        """How targets stand against their objectives, and at which five minutes that was looked up."""
         self._phase = Histogram(
             "devops_agent_incident_seconds",
             "Seconds from the opening of an incident until it reached a phase",
@@ -148,9 +155,10 @@ class Meter:
 
     def _read(self, rows: Rows) -> Figures:
         now = self._desk.parts.clock.now()
+        sightings = targets.all_(rows)
         return Figures(
             beats=heartbeats.all_(rows),
-            sightings=targets.all_(rows),
+            sightings=sightings,
             incidents=incidents.count_by_status(rows),
             actions=figures.actions_by_result(rows),
             deliveries=deliveries.counts(rows),
@@ -158,7 +166,14 @@ class Meter:
             approvals_waiting=len(approvals.pending(rows)),
             pauses=controls.pauses(rows, now=now),
             recent=attempts.started_since(rows, now - self._desk.parts.settings().guard.breaker.open_for),
+            standings=self._stand(rows, sightings, now=now),
         )
+
+    def _stand(self, rows: Rows, sightings: list[Sighting], *, now: datetime) -> list[Standing]:
+        bucket = floor(now, FIVE_MINUTES)
+        if self._standings is None or self._standings[0] != bucket:
+            self._standings = bucket, objectives.standings(rows, [one.target for one in sightings], now=now)
+        return self._standings[1]
 
     def _of_intake(self) -> Iterable[Metric]:
         intake = self._intake
@@ -201,6 +216,7 @@ def _of_rows(read: Figures, breaker: Breaker) -> Iterable[Metric]:
         (one.target.name,): one.readings["latency_ms"] / 1000 for one in read.sightings if "latency_ms" in one.readings
     }
     yield _gauge("health_check_seconds", "How long the last health check of a target took", latency, "target")
+    yield from _of_objectives(read.standings)
     beats = {(role,): beat.at.timestamp() for role, beat in read.beats.items()}
     yield _gauge("heartbeat_timestamp_seconds", "When a role was last alive, since 1970", beats, "role")
     for said, (name, says) in _ROLE_FIGURES.items():
@@ -210,6 +226,30 @@ def _of_rows(read: Figures, breaker: Breaker) -> Iterable[Metric]:
             if isinstance(beat.data.get(said), int | float) and math.isfinite(beat.data[said])
         }
         yield _gauge(name, says, values, "role")
+
+
+def _of_objectives(standings: list[Standing]) -> Iterable[Metric]:
+    def gauge(name: str, says: str, value: Callable[[Standing], float | None]) -> Metric:
+        values = {(one.target,): found for one in standings if (found := value(one)) is not None}
+        return _gauge(f"slo_{name}", says, values, "target")
+
+    yield gauge("objective_ratio", "Share of the time that a target is to serve", lambda one: one.objective)
+    yield gauge(
+        "availability_ratio", "Share of the last 30 days that a target served", lambda one: one.budget.availability
+    )
+    yield gauge(
+        "error_budget_ratio",
+        "Share of the error budget of 30 days that is left; below zero when it is overspent",
+        lambda one: one.budget.left,
+    )
+    yield gauge("unknown_ratio", "Share of the last 30 days in which nobody looked", lambda one: one.budget.unknown)
+    rates = {
+        (one.target, write_duration(burn.window.long)): burn.long_rate
+        for one in standings
+        for burn in one.burns
+        if burn.long_rate is not None
+    }
+    yield _gauge("slo_burn_rate", "How fast the error budget goes; 1 uses it up in 30 days", rates, "target", "window")
 
 
 def open_circuits(recent: Iterable[Attempt], breaker: Breaker) -> list[tuple[str, str]]:
