@@ -90,6 +90,7 @@ def create_app(  # noqa: PLR0913 — the seam to the composition root names each
         version=version,
         description=describe.SAYS,
         docs_url=None,
+        openapi_url=None,
         redoc_url=None,
         lifespan=_alive,
         max_body_size=_COMMAND_BYTES,
