@@ -39,6 +39,9 @@ contracts: venv ## which module may import which
 real-parts: ## install what tests/real and the benchmarks run against: Debian packages; servers and a language model into build/
 	scripts/real-parts.sh
 	scripts/memory-keeper.sh
+	scripts/maildev.sh
+	scripts/vendor-interfaces.sh
+	scripts/axe.sh
 	PYTHON=$(PYTHON) scripts/logql.sh
 	PYTHON=$(PYTHON) scripts/local-model.sh
 
