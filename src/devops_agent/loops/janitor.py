@@ -13,13 +13,19 @@ from devops_agent.store import (
     approvals,
     attempts,
     controls,
+    escalations,
     events,
     evidence,
+    gatherings,
     incidents,
     insights,
     judgements,
+    knowledge,
+    learning,
+    mutes,
     outbox,
     readings,
+    reports,
     runs,
 )
 
@@ -36,8 +42,15 @@ if TYPE_CHECKING:
 log = logging.getLogger("devops_agent.janitor")
 
 KEEP = timedelta(days=30)
-"""How long resolved alerts, evidence, judgements, notices, plans that were not carried out and the journals of finished
-runs are kept; incidents, what was done, and the timeline are kept for ever."""
+"""How long evidence, judgements, plans that were not carried out and the journals of finished runs are kept; incidents,
+what was done, and the timeline are kept for ever. Readings: see `model.reading.KEPT`."""
+KEEP_TOLD = timedelta(days=35)
+"""The same for resolved alerts and notices: the report of a whole month still counts them."""
+KEEP_LEARNT = KEEP_TOLD
+"""How much longer than `learning.memory` trials, waits, predictions and proposals are kept: they count for nothing by
+then, but a monthly report still tells how trust stood when the month began."""
+KEEP_REPORTS = timedelta(days=396)
+"""The same for reports, and for the texts by which closed incidents are found: a year and a month."""
 _KEEP_ROUNDS = timedelta(days=1)
 """The same for journals of rounds after which a response only went on waiting: there may be one every few seconds."""
 
@@ -67,19 +80,26 @@ class Janitor:
         await self._end_stale(now)
 
     async def sweep(self, now: datetime) -> None:
-        """Delete what is older than KEEP."""
-        old = now - KEEP
+        """Delete what is old."""
+        old, told, long_ago = now - KEEP, now - KEEP_TOLD, now - KEEP_REPORTS
+        learnt = now - self._settings().learning.memory - KEEP_LEARNT
 
         def forget(rows: Rows) -> dict[str, int]:
             return {
-                "alerts": alerts.forget(rows, resolved_before=old),
+                "alerts": alerts.forget(rows, resolved_before=told),
                 "runs": runs.forget(rows, finished_before=old, rounds_before=now - _KEEP_ROUNDS),
                 "evidence": evidence.forget(rows, seen_before=old),
                 "insights": insights.forget(rows, asked_before=old),
                 "judgements": judgements.forget(rows, judged_before=old),
-                "notices": outbox.forget(rows, created_before=old),
+                "notices": outbox.forget(rows, created_before=told),
                 "attempts": attempts.forget_undone(rows, decided_before=old),
                 "readings": readings.forget(rows, now=now),
+                "reports": reports.forget(rows, made_before=long_ago),
+                "learnt": learning.forget(rows, learnt_before=learnt),
+                "knowledge": knowledge.forget(rows, texts_before=long_ago, proposals_before=learnt),
+                "escalations": escalations.forget(rows, ended_before=old),
+                "mutes": mutes.forget(rows, ended_before=old),
+                "told": gatherings.forget(rows, told_before=old, now=now),
             }
 
         deleted = await self._store.write(forget)
