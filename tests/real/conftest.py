@@ -117,6 +117,16 @@ def chromium() -> str:
         return find("chromium")
 
 
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The source of axe-core, which finds what people with impairments could not use; a page evaluates it."""
+    with _needed():
+        source = Path(__file__).resolve().parents[2] / "build" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
+        if not source.exists():
+            raise Missing("axe-core is not installed; `make real-parts` installs it")
+        return source.read_text()
+
+
 @pytest.fixture(scope="module")
 def local_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The base URL of a small language model, in OpenAI's interface."""
