@@ -20,6 +20,10 @@ READINGS: Mapping[str, str] = {name: name for name in ("memory_percent", "disk_p
 UNWELL = frozenset({"unhealthy", "down", "out_of_service", "fail", "failed", "failing", "error", "critical", "dead"})
 """Words under `status` that make an answer a failure, whatever its status code."""
 
+_MESSAGES = ("message", "error", "detail", "details", "description", "reason")
+_PARTS = ("failing", "failures", "errors", "checks", "components", "dependencies")
+_WELL = frozenset({"up", "ok", "healthy", "pass", "passing", "passed", "well", "true"})
+
 _UNITS = (("_percent", "%"), ("_ms", "ms"), ("_seconds", "s"), ("_bytes", "bytes"), ("_days", "days"))
 _REDIRECTS = 3
 _ANSWER_BYTES = 1_000_000
@@ -166,13 +170,13 @@ def _all_readings(seen: Sequence[_Seen]) -> list[_Piece]:
 def _what_is_wrong(check: Check, answer: Answer, json: object) -> tuple[str, str]:
     """Return one word and the rest of a sentence for the first thing that is not as expected; ("", "") for none."""
     if answer.status not in check.expect_status:
-        return "status", f"answers {answer.status}: {_excerpt(answer)}"
+        return "status", f"answers {answer.status}: {_told(json) or _excerpt(answer)}"
     for path, expected in check.expect_json.items():
         found = _at(json, path)
         if not _same(found, expected):
             return "json", f"answers {path} = {_short(found)}, expected {_short(expected)}"
     if "status" not in check.expect_json and isinstance(word := _at(json, "status"), str) and word.lower() in UNWELL:
-        return "unhealthy", f"says that it is {word}: {_excerpt(answer)}"
+        return "unhealthy", f"says that it is {word}: {_told(json) or _excerpt(answer)}"
     if check.expect_body and check.expect_body.encode() not in answer.body:
         return "body", f"answers without {check.expect_body!r}: {_excerpt(answer)}"
     if check.max_latency is not None and answer.seconds > check.max_latency.total_seconds():
@@ -236,3 +240,25 @@ def _short(value: object) -> str:
 def _excerpt(answer: Answer) -> str:
     text = " ".join(answer.body[:1_000].decode(errors="replace").split())
     return (text if len(text) <= 200 else f"{text[:200]}…") or "an empty body"  # noqa: PLR2004 — what fits two lines
+
+
+def _told(json: object, *, depth: int = 3) -> str:
+    """Return what an answer says for people: its message, and those of its parts that are not well; empty: nothing.
+
+    The forms are those that are common at health endpoints: `{"message": …}`, `{"error": {"message": …}}`, RFC 9457's
+    `detail`, and a list or object of parts (`failing`, `errors`, `checks`) with a message each.
+    """
+    if not isinstance(json, dict) or not depth:
+        return ""
+    words = [word for key in _MESSAGES if (word := json.get(key)) and isinstance(word, str)][:1]
+    words += filter(None, [_told(json.get("error"), depth=depth - 1)])
+    for key in _PARTS:
+        parts = json.get(key)
+        if not isinstance(parts, dict | list):
+            continue
+        for name, part in parts.items() if isinstance(parts, dict) else (("", one) for one in parts):
+            if isinstance(part, dict) and str(part.get("status")).lower() not in _WELL:
+                word, about = _told(part, depth=depth - 1), part.get("name") or name
+                words += [f"{about}: {word}" if about else word] if word else []
+    text = " ".join("; ".join(words).split())
+    return text if len(text) <= 200 else f"{text[:200]}…"  # noqa: PLR2004 — what fits two lines
