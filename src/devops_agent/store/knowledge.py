@@ -187,6 +187,15 @@ def proposals(rows: Rows) -> list[Proposal]:
     return [from_json(row["proposal_json"], Proposal) for row in found]
 
 
+def forget(rows: Rows, *, texts_before: datetime, proposals_before: datetime) -> int:
+    """Delete older texts of incidents, and proposals that nothing has renewed since; return how many.
+
+    Texts of runbooks and drafts stay: those are there for as long as the runbook is.
+    """
+    texts = rows.run("DELETE FROM documents WHERE kind IN ('incident', 'open') AND at < :at", at=to_us(texts_before))
+    return texts + rows.run("DELETE FROM proposals WHERE made_at < :at", at=to_us(proposals_before))
+
+
 def mirrored(rows: Rows) -> int:
     """Return the number of the last event whose incident was mirrored elsewhere; 0: none."""
     row = rows.one("SELECT value FROM counters WHERE name = 'mirrored'")

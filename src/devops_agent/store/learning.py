@@ -225,6 +225,12 @@ def calibration(rows: Rows, *, since: datetime) -> Calibration:
     return fit(one.judged for one in judged(rows, since=since, limit=_MANY_JUDGED))
 
 
+def forget(rows: Rows, *, learnt_before: datetime) -> int:
+    """Delete older trials, waits and predictions; return how many."""
+    tables = ("trials", "waits", "predictions")
+    return sum(rows.run(f"DELETE FROM {table} WHERE at < :at", at=to_us(learnt_before)) for table in tables)
+
+
 def _tried(row: Row) -> Tried:
     return Tried(
         at=from_us(row["at"]),
