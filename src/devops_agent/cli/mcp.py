@@ -38,7 +38,9 @@ if TYPE_CHECKING:
 @click.option(
     "--host-name", "hosts", multiple=True, metavar="NAME", help="A name by which HTTP may be called besides localhost."
 )
-@click.option("--allow-writes", is_flag=True, help="Also offer tools that approve, deny, pause, resume and silence.")
+@click.option(
+    "--allow-writes", is_flag=True, help="Also offer tools that approve, deny, acknowledge, pause, resume and silence."
+)
 def serve_mcp(  # the options of both transports
     call: Call, *, url: str | None, token_file: str | None, listen: str | None, hosts: Sequence[str], allow_writes: bool
 ) -> None:

@@ -176,6 +176,20 @@ class Reading:
             }
         )
 
+    async def oncall(self, ctx: Context[Any, Any]) -> shapes.Duty:
+        """Tell who is on call by each schedule, now and for two weeks, and which incidents wait for a person."""
+        api = self._callers(ctx)
+        schedules = await api.get("/api/v1/oncall")
+        waiting = (await api.get("/api/v1/escalations", limit=500))["items"]
+        kept = fitting(waiting, room=_SHORT)
+        return shapes.Duty.model_validate(
+            {
+                "schedules": fitting(schedules["items"], room=_SHORT),
+                "waiting": kept,
+                "waiting_left_out": len(waiting) - len(kept),
+            }
+        )
+
     async def audit(  # noqa: PLR0913, PLR0917 — a tool's parameters are what may be asked
         self,
         ctx: Context[Any, Any],

@@ -45,12 +45,15 @@ def build(callers: Callers, *, writes: bool) -> MCPServer[dict[str, Any]]:
     offered: list[tuple[ToolAnnotations, tuple[Callable[..., object], ...]]] = [
         (_READ, (
             read.status, read.incidents, read.incident, read.why, read.approvals, read.targets, read.target,
-            read.similar, read.learning, read.audit,
+            read.similar, read.learning, read.oncall, read.audit,
         )),
     ]  # fmt: skip
     if writes:
         write = Writing(callers)
-        offered += (_HARMLESS, (write.deny, write.pause, write.silence)), (_ACTS, (write.approve, write.resume))
+        offered += (
+            (_HARMLESS, (write.acknowledge, write.deny, write.pause, write.silence)),
+            (_ACTS, (write.approve, write.resume)),
+        )
     for hints, tools in offered:
         for tool in tools:
             server.add_tool(tool, annotations=hints, structured_output=True)

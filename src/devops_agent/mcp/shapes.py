@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from devops_agent.web import schemas
+from devops_agent.web.called import Escalation, OnCall
 from devops_agent.web.causes import Hypothesis, Insight
 from devops_agent.web.knowing import Similar
 from devops_agent.web.learnt import Confidence, Helped, Learnt
@@ -129,6 +130,14 @@ class Learning(Answer):
     runbooks: list[Helped]
     actions: list[Learnt]
     actions_left_out: int
+
+
+class Duty(Answer):
+    """Who is on call, and what waits for a person."""
+
+    schedules: list[OnCall]
+    waiting: list[Escalation]
+    waiting_left_out: int
 
 
 class Found(Part):

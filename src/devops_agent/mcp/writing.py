@@ -12,7 +12,7 @@ from pydantic import Field
 
 from devops_agent.mcp import shapes
 from devops_agent.mcp.bounds import presentable
-from devops_agent.mcp.reading import Callers, Name
+from devops_agent.mcp.reading import Callers, IncidentId, Name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,6 +50,11 @@ class Writing:
         """Refuse the plan of one approval; the incident goes to a person."""
         made = await self._callers(ctx).post("/api/v1/approvals/{}/deny", approval, digest=digest, comment=comment)
         return _done(f"denied {approval}: {made['summary']}", made)
+
+    async def acknowledge(self, ctx: Context[Any, Any], incident: IncidentId, comment: Comment = "") -> shapes.Done:
+        """Take an incident for the person who asks: nobody else is called for it any more."""
+        made = await self._callers(ctx).post("/api/v1/incidents/{}/acknowledge", incident, comment=comment)
+        return _done(f"acknowledged {incident}", made)
 
     async def pause(
         self,
