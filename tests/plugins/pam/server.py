@@ -30,6 +30,11 @@ class PamServer:
     """What the user sees, by id."""
     handed: list[str] = field(default_factory=list)
     """The id of every notification that came, repeats too."""
+    came: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    """The same, to be waited for."""
+    away: bool = False
+    """Whether everybody is turned away with a 503."""
+    turned_away: asyncio.Queue[None] = field(default_factory=asyncio.Queue)
     drops: int = 0
     """So many notifications are taken, and the connection is ended instead of giving a receipt."""
     silent: bool = False
@@ -70,6 +75,9 @@ class PamServer:
             await socket.send(frame)
 
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
+        if self.away:
+            self.turned_away.put_nowait(None)
+            return connection.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, "come again\n")
         if request.headers.get("Authorization") != f"Bearer {self.token}":
             return connection.respond(http.HTTPStatus.UNAUTHORIZED, "who are you\n")
         if request.path != _PATH + self.user:
@@ -98,6 +106,7 @@ class PamServer:
             return
         id_ = said["id"]
         self.handed.append(id_)
+        self.came.put_nowait(id_)
         if self.refuses:
             await socket.send(json.dumps({"type": "refused", "id": id_, "reason": self.refuses}))
             return
