@@ -178,9 +178,10 @@ class Mailroom:
         ]
 
     def _deliver(self) -> list[str]:
-        told = []
+        told: list[str] = []
         for channel in self.notify.channels:
-            told += [self._send(one) for one in deliveries.due(self.rows, channel.name, now=self.now, limit=10_000)]
+            while found := deliveries.due(self.rows, channel.name, now=self.now, limit=10_000):
+                told += [self._send(one) for one in found]
         return told
 
     def _send(self, one: Delivery) -> str:

@@ -10,7 +10,7 @@ from devops_agent.model import routing
 from devops_agent.model.escalation import Climb, Escalation
 from devops_agent.model.mute import Mute
 from devops_agent.model.notice import Notice
-from devops_agent.store import alerts, escalations, events, gatherings, incidents, mutes, outbox
+from devops_agent.store import alerts, deliveries, escalations, events, gatherings, incidents, mutes, outbox
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 TOPICS = ("events", outbox.QUEUE)
 """What to ring after one of these commands."""
+_CALLS = ("escalated", "approval", "climbed", "reminder")
 _ALERTS = 50
 """Alerts of an incident whose labels routes look at."""
 
@@ -190,6 +191,8 @@ def _take(rows: Rows, incident: Incident, *, by: str, now: datetime) -> Escalati
     if living is None:
         return escalations.add(rows, taken)
     escalations.write(rows, taken)
+    # What a channel that was out has not taken yet would call people for nothing.
+    deliveries.recall(rows, incident.id, kinds=_CALLS, says=f"{by} has it already", now=now)
     return taken
 
 

@@ -163,6 +163,21 @@ def set_aside(rows: Rows, one: Delivery, stage: Stage, *, says: str, now: dateti
     return bool(ended)
 
 
+def recall(rows: Rows, incident: str, *, kinds: Sequence[str], says: str, now: datetime) -> int:
+    """Drop what still waits of an incident's notices of these kinds; return how many."""
+    found = [
+        _delivery(row)
+        for kind in kinds
+        for row in rows.all(
+            f"SELECT {_COLUMNS} FROM deliveries WHERE {_ALIVE} AND stage = 'waiting' AND notice IN"
+            " (SELECT id FROM outbox WHERE incident = :incident AND kind = :kind)",
+            incident=incident,
+            kind=kind,
+        )
+    ]
+    return sum(set_aside(rows, one, Stage.DROPPED, says=says, now=now) for one in found)
+
+
 def strangers(rows: Rows, channels: Sequence[str]) -> list[Delivery]:
     """Return what waits for channels that are none of `channels` (any more)."""
     found = rows.all(f"SELECT DISTINCT channel FROM deliveries WHERE {_ALIVE}")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from devops_agent.model.incident import Incident
+    from devops_agent.model.mute import Mute
     from devops_agent.model.routing import Addressed
     from devops_agent.workers.round import Round
 
@@ -28,8 +29,8 @@ _MOST_MUTED = 100
 _MINUTE = timedelta(minutes=1)
 
 
-def begin(turn: Round, notice: Notice, incident: Incident, said: Addressed) -> tuple[tuple[str, ...], str]:
-    """Return (whom something that needs a person is told, who has it already), and begin to climb.
+def begin(turn: Round, notice: Notice, incident: Incident, said: Addressed) -> tuple[str, ...]:
+    """Return whom something that needs a person is told, and begin to climb.
 
     While an earlier call still waits for a person, this one goes to those who were told of that one: there is one
     ladder for an incident, however much happens to it.
@@ -41,11 +42,8 @@ def begin(turn: Round, notice: Notice, incident: Incident, said: Addressed) -> t
     if living is not None:
         _worsen(turn, living, notice.severity)
         told = ladder.told_names(living, turn.policy(living.policy))
-        return (told if living.state is Climb.HANDED else tuple(dict.fromkeys((*told, *said.tell)))), ""
-    last = escalations.latest(turn.rows, incident.id)
-    if last and last.state is Climb.ACKNOWLEDGED and last.ended_at and last.ended_at >= notice.created_at:
-        return names, last.by
-    if not incident.closed and names:
+        return told if living.state is Climb.HANDED else tuple(dict.fromkeys((*told, *said.tell)))
+    if names and not incident.closed and not taken_by(turn, notice, incident):
         begun = Escalation(
             incident=incident.id,
             notice=notice.id,
@@ -56,7 +54,14 @@ def begin(turn: Round, notice: Notice, incident: Incident, said: Addressed) -> t
             began_at=turn.now,
         )
         escalations.add(turn.rows, ladder.begin(begun, policy, remind_every=turn.notify.remind_every))
-    return names, ""
+    return names
+
+
+def taken_by(turn: Round, notice: Notice, incident: Incident) -> str:
+    """Return who took the incident after the notice was put; empty: nobody has it."""
+    last = escalations.latest(turn.rows, incident.id)
+    taken = last and last.state is Climb.ACKNOWLEDGED and last.ended_at and last.ended_at >= notice.created_at
+    return last.by if last and taken else ""
 
 
 def climb(turn: Round) -> None:
@@ -78,10 +83,7 @@ def end_mutes(turn: Round) -> None:
         else:
             found = incidents.page(turn.rows, status="unresolved", target=mute.target, limit=_MOST_MUTED)
         for incident in found:
-            covered = mute.covers(incident=incident.id, target=incident.target, kind=incident.kind)
-            if not covered or incident.closed or muted(turn.mutes_of(incident), person=mute.person, now=turn.now):
-                continue
-            if incident.status in _NEEDS_PERSON or mutes.kept_from(turn.rows, mute, incident.id):
+            if _is_news(turn, mute, incident):
                 says = f"still on, now that the mute by {mute.by} is over: {incident.reason}"
                 tell = (mute.person,) if mute.person else _told_so_far(turn, incident)
                 _put(turn, incident, "unmuted", f"{incident.id}/unmuted/{mute.id}", says, tell)
@@ -117,6 +119,18 @@ def tell_troubles(turn: Round, troubles: Mapping[str, str]) -> None:
                 created_at=turn.now,
             ),
         )
+
+
+def _is_news(turn: Round, mute: Mute, incident: Incident) -> bool:
+    """Whether an incident that a mute was about is to be told when it ends."""
+    if incident.closed or not mute.covers(incident=incident.id, target=incident.target, kind=incident.kind):
+        return False
+    last = escalations.latest(turn.rows, incident.id)
+    if last is not None and last.state is Climb.ACKNOWLEDGED:
+        return False
+    if muted(turn.mutes_of(incident), person=mute.person, now=turn.now):
+        return False
+    return incident.status in _NEEDS_PERSON or mutes.kept_from(turn.rows, mute, incident.id)
 
 
 def _worsen(turn: Round, living: Escalation, severity: Severity) -> None:

@@ -116,7 +116,7 @@ class _Letter:
         self.turn = turn
         self.notice = notice
         self.incident = incidents.get(turn.rows, notice.incident) if notice.incident else None
-        self._taken = ""
+        self._taken = climbing.taken_by(turn, notice, self.incident) if self.incident and notice.kind in NEEDS else ""
         self._late: frozenset[Recipient] = frozenset()
         self.to = self._addressees()
 
@@ -129,7 +129,7 @@ class _Letter:
         said = routing.addressed(turn.notify, subject, now=turn.now)
         names = said.tell
         if incident is not None and notice.kind in ("escalated", "approval"):
-            names, self._taken = climbing.begin(turn, notice, incident, said)
+            names = climbing.begin(turn, notice, incident, said)
         self._late = frozenset(turn.recipients(said.digest))
         found = dict.fromkeys(turn.recipients(names))
         if incident is not None and notice.kind not in NEEDS:
