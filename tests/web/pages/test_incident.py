@@ -200,3 +200,12 @@ async def test_whatever_a_stranger_writes_is_only_text(operator: Browser) -> Non
 
 def test_what_is_no_excerpt_of_a_log_quotes_nothing() -> None:
     assert excerpt(Evidence(source="host", name="log_errors", at=datetime.now(UTC))) == []
+
+
+async def test_what_holds_everything_back_is_told_here_too(operator: Browser) -> None:
+    await operator.post("/pause", target="", reason="month end")
+    assert "month end" in (await operator.get("/incidents/INC-3")).text
+    await operator.post("/pause", target="ledger", reason="its disk is changed")
+    text = (await operator.get("/incidents/INC-3")).text
+    assert "<b>ledger is paused</b>" in text
+    assert "Pause ledger" not in text

@@ -98,7 +98,7 @@ def _read(rows: Rows, one: Incident, *, now: datetime) -> dict[str, Any]:
     return {
         "one": one,
         "sighting": targets.get(rows, one.target),
-        "pauses": [pause for pause in controls.pauses(rows, now=now) if pause.target == one.target != ""],
+        "pauses_of_target": [pause for pause in controls.pauses(rows, now=now) if pause.target == one.target != ""],
         "story": tell(one, diagnosis=diagnosis, attempts=made, questions=questions, now=now),
         "diagnosis": diagnosis,
         "insight": insight,
