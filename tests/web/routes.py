@@ -41,7 +41,7 @@ def pages(web: Running, method: str) -> list[Page]:
         Page(method, filled(route.path), route.path)
         for router in web.app.state.routers
         for route in router.routes
-        if isinstance(route, APIRoute) and not route.include_in_schema and method in route.methods
+        if isinstance(route, APIRoute) and not route.include_in_schema and method in (route.methods or ())
     ]
 
 
