@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devops_agent.kit.telling import harmless, is_link, one_line, paragraphs, plain
+from devops_agent.kit.telling import KIND_WORDS, harmless, is_link, one_line, paragraphs, plain
 from devops_agent.kit.testing.notifier import message
+from devops_agent.model.routing import KINDS
 
 
 def test_controls_and_changes_of_direction_are_left_out() -> None:
@@ -40,6 +41,10 @@ def test_what_is_too_long_is_cut_with_a_mark() -> None:
 def test_only_whole_addresses_of_web_pages_are_links(url: str, follows: bool) -> None:  # noqa: FBT001 — a case
     assert is_link(url) is follows
     assert bool(harmless(message(links={"incident": url})).links) is follows
+
+
+def test_every_kind_of_notice_has_its_words() -> None:
+    assert set(KINDS) <= KIND_WORDS.keys()
 
 
 def test_long_lists_end_with_how_many_are_left_out() -> None:

@@ -38,14 +38,24 @@ LINK_WORDS: Mapping[str, str] = {
 KIND_WORDS: Mapping[str, str] = {
     "escalated": "needs a person",
     "approval": "asks for approval",
+    "found": "more is known",
+    "climbed": "nobody has answered yet",
+    "reminder": "still waits for a person",
+    "handed_over": "handed over",
+    "acknowledged": "somebody has taken it",
+    "unmuted": "no longer muted",
     "acted": "acted",
     "healed": "healed",
-    "frozen": "frozen",
-    "storm": "storm",
-    "climbed": "nobody has answered",
-    "reminder": "reminder",
+    "resolved": "over",
+    "storm": "many at once",
+    "group": "several of one cause",
     "digest": "digest",
+    "frozen": "nothing is repaired automatically",
+    "thawed": "automatic repair goes on",
+    "calendar": "the calendar of duties",
+    "undeliverable": "a channel does not work",
     "report": "report",
+    "slo": "service level",
 }
 """Kind of a notice → the few words in which it is put."""
 

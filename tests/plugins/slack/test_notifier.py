@@ -101,13 +101,24 @@ async def test_later_ones_change_it_and_what_a_person_must_see_is_added_below(
     assert last.data == first.data
 
 
-async def test_a_step_that_was_taken_changes_the_message_and_calls_nobody(
-    notifier: Slack, workspace: Workspace
+@pytest.mark.parametrize("kind", ["acted", "storm", "group", "acknowledged"])
+async def test_what_needs_nobody_changes_the_message_and_calls_nobody(
+    notifier: Slack, workspace: Workspace, kind: str
 ) -> None:
     first = await notifier.send(message("INC-1/1"))
-    await notifier.send(message("INC-1/2", kind="acted", title="INC-1 api: restarted", earlier=first))
+    await notifier.send(message("INC-1/2", kind=kind, title="INC-1 api: restarted", earlier=first))
     assert len(workspace.messages) == 1
     assert "restarted" in workspace.top[0]["text"]
+
+
+@pytest.mark.parametrize(("kind", "shown"), [("reminder", "true"), ("healed", "false")])
+async def test_only_what_needs_a_person_is_shown_outside_of_the_thread_too(
+    notifier: Slack, workspace: Workspace, kind: str, shown: str
+) -> None:
+    first = await notifier.send(message("INC-1/1"))
+    await notifier.send(message("INC-1/2", kind=kind, closes=kind == "healed", earlier=first))
+    [reply] = [one for one in workspace.messages.values() if "thread_ts" in one]
+    assert reply["reply_broadcast"] == shown
 
 
 async def test_a_message_that_was_deleted_is_posted_anew(notifier: Slack, workspace: Workspace) -> None:

@@ -42,7 +42,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The address it comes from, such as `devops-agent@example.com`."""
     to: tuple[str, ...]
     """The addresses it goes to."""
-    timeout: timedelta = timedelta(seconds=20)
+    timeout: timedelta = timedelta(seconds=10)
     """How long the server may take for one answer."""
 
     def __post_init__(self) -> None:

@@ -40,7 +40,8 @@ def build(config: Mapping[str, object], *, tools: Tools) -> Email:
 class Email:
     """Sends to some addresses through one server."""
 
-    updates = True
+    updates = False
+    """Nothing that was sent can be changed; later mails stand in the first one's thread all the same."""
     knows_repeats = False
     """Servers that drop a second mail of the same Message-ID there are, but nobody can rely on it."""
 

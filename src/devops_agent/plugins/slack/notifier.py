@@ -13,6 +13,7 @@ from devops_agent.kit.telling import harmless, one_line
 from devops_agent.kit.tools import Tools, settings
 from devops_agent.model.fact import to_json
 from devops_agent.model.notice import Message, Receipt
+from devops_agent.model.routing import NEEDS
 from devops_agent.plugins.slack.config import Config
 from devops_agent.plugins.slack.texts import blocks, text
 from devops_agent.ports import NotifyError
@@ -39,8 +40,6 @@ _WAYS_OUT: Mapping[str, str] = {
     "is_archived": "bring the channel back, or name another in `channel`",
     "restricted_action": "let apps post in that channel (Slack: channel settings)",
 }
-_QUIET = frozenset({"acted", "digest"})
-"""Kinds for which the changed message is enough: nobody has to be called to it."""
 _RATE = timedelta(seconds=1)
 """Slack takes about a message a second in a channel."""
 
@@ -77,15 +76,12 @@ class Slack:
         shown = {
             "text": text(told),
             "blocks": to_json(blocks(told, buttons=bool(self._config.signing_secret_file))),
-            "metadata": to_json({"event_type": "devops_agent_notice", "event_payload": {"key": message.key}}),
-            "unfurl_links": "false",
-            "unfurl_media": "false",
+            **_about(told),
         }
         first = message.earlier.data if message.earlier else {}
-        if first.get("ts") and first.get("channel"):
-            changed = await self._change(first, shown)
-            if changed:
-                return await self._add(told, first) if message.kind not in _QUIET else _receipt(first, first["ts"])
+        if first.get("ts") and first.get("channel") and await self._change(first, shown):
+            calls = message.kind in NEEDS
+            return await self._add(told, first) if calls or told.closes else _receipt(first, first["ts"])
         said = await self._call("chat.postMessage", {"channel": self._config.channel, **shown})
         ts = str(said.get("ts", ""))
         return _receipt({"channel": str(said.get("channel", self._config.channel)), "ts": ts}, ts)
@@ -102,16 +98,15 @@ class Slack:
         return True
 
     async def _add(self, told: Message, first: Mapping[str, str]) -> Receipt:
-        """Answer below the first message: a change of it calls nobody."""
+        """Answer below the first message, and where a person is needed in the channel, too: a change calls nobody."""
         said = await self._call(
             "chat.postMessage",
             {
                 "channel": first["channel"],
                 "thread_ts": first["ts"],
+                "reply_broadcast": "true" if told.kind in NEEDS else "false",
                 "text": text(told),
-                "metadata": to_json({"event_type": "devops_agent_notice", "event_payload": {"key": told.key}}),
-                "unfurl_links": "false",
-                "unfurl_media": "false",
+                **_about(told),
             },
         )
         return _receipt(first, str(said.get("ts", "")))
@@ -156,6 +151,14 @@ class _RefusedError(NotifyError):
     def __init__(self, message: str, *, code: str) -> None:
         super().__init__(message, permanent=True)
         self.code = code
+
+
+def _about(told: Message) -> dict[str, str]:
+    return {
+        "metadata": to_json({"event_type": "devops_agent_notice", "event_payload": {"key": told.key}}),
+        "unfurl_links": "false",
+        "unfurl_media": "false",
+    }
 
 
 def _receipt(first: Mapping[str, str], ts: str) -> Receipt:
