@@ -132,3 +132,8 @@ def test_a_page_needs_nothing_from_outside() -> None:
 
 def test_a_long_text_is_cut() -> None:
     assert len(paper.plain("x" * 10_000)) == 500
+
+
+def test_figures_stay_readable_in_markdown() -> None:
+    assert paper.escape("99.9 %") == "99.9 %"
+    assert paper.escape("1. first") == r"1\. first"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from devops_agent.analysis.paper import Link, Paper, Section, Table, Text
+from devops_agent.analysis.paper import Link, Paper, Section, Table, Text, link
 from devops_agent.analysis.report import span
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 _HEAD = ("UTC", "What", "Target", "By", "Why", "Result", "Taken back")
 
 
-def paper_of(changes: Sequence[Change], *, begin: datetime, end: datetime, url: str = "") -> Paper:
-    """Return the log of what was done between two moments."""
+def paper_of(changes: Sequence[Change], *, begin: datetime, end: datetime, url: str | None = None) -> Paper:
+    """Return the log of what was done between two moments; `url` is where the page is, for links; None: no links."""
     days: dict[str, list[Change]] = {}
     for one in changes:
         days.setdefault(f"{one.at:%A %Y-%m-%d}", []).append(one)
@@ -32,10 +32,10 @@ def paper_of(changes: Sequence[Change], *, begin: datetime, end: datetime, url: 
     )
 
 
-def _row(one: Change, url: str) -> tuple[str | Link, ...]:
+def _row(one: Change, url: str | None) -> tuple[str | Link, ...]:
     result = one.result
     if one.seconds is not None:
         result = f"{one.result} after {span(one.seconds)}{f': {one.says}' if one.says else ''}"
     back = "yes" if one.undone else f"no; by {one.undo}" if one.undo else "no"
-    why: str | Link = Link(text=f"{one.incident}: {one.why}", href=f"{url}/incidents/{one.incident}")
+    why = link(f"{one.incident}: {one.why}", f"/incidents/{one.incident}", url)
     return f"{one.at:%H:%M:%S}", one.what, one.target or "–", one.by, why if one.incident else one.why, result, back

@@ -24,7 +24,7 @@ _LONGEST = 500
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~&#!])")
 _LINKS = re.compile(r"(?i)(?<=www)\.|:(?=//)|@")
 """What makes a link of bare text in GitHub's Markdown."""
-_BLOCK = re.compile(r"^([-+=]|[0-9]+(?=[.)]))")
+_BLOCK = re.compile(r"^(?:[-+=]|[0-9]+(?=[.)](?: |$)))")
 """What would begin a list, a rule or a heading at the start of a line."""
 
 
@@ -76,6 +76,11 @@ class Paper(Fact, kw_only=True):
     lead: tuple[str, ...] = ()
     """Paragraphs before the first section."""
     sections: tuple[Section, ...]
+
+
+def link(text: str, path: str, url: str | None) -> str | Link:
+    """Return a text that leads to a path below `url`; the text alone where nobody knows the way there (None)."""
+    return text if url is None else Link(text=text, href=f"{url}{path}")
 
 
 def markdown(paper: Paper) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from devops_agent.analysis.paper import Items, Link, Paper, Section, Table, Text
+from devops_agent.analysis.paper import Items, Paper, Section, Table, Text, link
 from devops_agent.analysis.report import span
 from devops_agent.model import story
 from devops_agent.model.attempt import Attempt, Outcome
@@ -97,13 +97,16 @@ def draft(material: Material, *, now: datetime) -> PostMortem:
     )
 
 
-def paper_of(draft_: PostMortem, *, time_zone: str = "UTC", url: str = "") -> Paper:
-    """Return a draft as a paper; times are UTC, and those of `time_zone` beside them where it is another."""
+def paper_of(draft_: PostMortem, *, time_zone: str = "UTC", url: str | None = None) -> Paper:
+    """Return a draft as a paper; times are UTC, and those of `time_zone` beside them where it is another.
+
+    `url` is where the page is, for links, empty on the page itself; None: no links.
+    """
     where = ZoneInfo(time_zone)
     ended = draft_.ended_at
     lasted = span((ended - draft_.began_at).total_seconds()) if ended else "not over"
     facts = (
-        ("Incident", Link(text=draft_.incident, href=f"{url}/incidents/{draft_.incident}")),
+        ("Incident", link(draft_.incident, f"/incidents/{draft_.incident}", url)),
         ("Severity", draft_.severity),
         ("Status", draft_.status),
         ("Began", _at(draft_.began_at, where)),
@@ -171,7 +174,7 @@ def _impact(material: Material, *, began: datetime, now: datetime) -> Iterable[s
         yield f"{one.target} was in trouble because of it ({one.id}: {one.title})"
     if material.depends_on_it:
         yield f"{_several(material.depends_on_it, 'target')} depend on {incident.target}"
-    yield f"{_several(material.alerts_in_all, 'alert')} belong to it; people were told {_times(material.notices)}"
+    yield f"it gathered {_several(material.alerts_in_all, 'alert')}, and people were told {_times(material.notices)}"
 
 
 def _cause(likeliest: Hypothesis, incident: Incident) -> str:
@@ -200,9 +203,10 @@ def _found(material: Material, *, began: datetime) -> str:
     if not material.alerts:
         return "The alerts that opened it are no longer kept."
     first = min(material.alerts, key=lambda alert: alert.starts_at)
-    took = span(max((incident.opened_at - began).total_seconds(), 0.0))
+    took = (incident.opened_at - began).total_seconds()
+    soon = f"{span(took)} after it began" if took >= 1 else "within a second"
     who = "the agent's own watching" if first.source in _OWN_WATCHING else first.source
-    return f"By {who} ({first.name}), {took} after it began."
+    return f"By {who} ({first.name}), {soon}."
 
 
 def _carried_out(material: Material, *, healed: bool) -> Iterable[str]:
@@ -219,7 +223,7 @@ def _went_well(material: Material, *, began: datetime) -> Iterable[str]:
     incident = material.incident
     detected = (incident.opened_at - began).total_seconds()
     if material.alerts and detected <= 60:  # noqa: PLR2004 — within a minute
-        yield f"it was noticed {span(max(detected, 0.0))} after it began"
+        yield "it was noticed within a second" if detected < 1 else f"it was noticed {span(detected)} after it began"
     healed = [one for one in material.attempts if one.outcome is Outcome.HEALED]
     if healed and not material.questions:
         yield "it was healed without anybody being woken"

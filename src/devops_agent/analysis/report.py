@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from devops_agent.analysis.paper import Items, Link, Paper, Section, Table, Text
+from devops_agent.analysis.paper import Items, Link, Paper, Section, Table, Text, link
 from devops_agent.model import clockface
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 _ODD_SHARE = 0.01
 
 
-def paper_of(report: Report, *, url: str = "") -> Paper:
-    """Return a report as a paper; `url` is where the page is, for links."""
+def paper_of(report: Report, *, url: str | None = None) -> Paper:
+    """Return a report as a paper; `url` is where the page is, for links, empty on the page itself; None: no links."""
     where = clockface.zone(report.time_zone)
     period = report.period
     begin, end = period.begin.astimezone(where), period.end.astimezone(where)
@@ -61,14 +61,14 @@ def in_short(report: Report) -> str:
 
 def span(seconds: float) -> str:
     """Return a duration as people read it, in its two largest units."""
-    if seconds < 10:  # noqa: PLR2004 — below ten seconds a tenth matters
+    if 0.05 <= seconds < 10:  # noqa: PLR2004 — below ten seconds a tenth matters
         return f"{seconds:.1f} s"
     left, parts = round(seconds), []
     for unit, size in _UNITS:
         number, left = divmod(left, size)
         if number:
             parts.append(f"{number} {unit}")
-    return " ".join(parts[:2])
+    return " ".join(parts[:2]) or "0 s"
 
 
 def share(value: float | None, *, digits: int = 2) -> str:
@@ -106,14 +106,14 @@ def _figures(now: Figures, before: Figures | None) -> Table:
     return Table(head=("", "this period", "the one before"), rows=rows, figures=frozenset({1, 2}))
 
 
-def _targets(report: Report, url: str) -> Iterable[Section]:
+def _targets(report: Report, url: str | None) -> Iterable[Section]:
     if not report.targets:
         return
     promised = [one for one in report.targets if one.budget is not None]
     blocks: list[Text | Table] = []
     if promised:
         rows = tuple(_promised(one, url) for one in promised[:_MANY])
-        head = ("Target", "Objective", "30 days", "Budget left", "", "Burn rate", "This period")
+        head = ("Target", "Objective", "Available, 30 days", "Budget left", "that is", "Burn rate", "this period")
         blocks.append(Table(head=head, rows=rows, figures=frozenset({1, 2, 3, 4, 5, 6})))
     else:
         blocks.append(Text(says="No target has an objective (agent.yaml: targets[].objective)."))
@@ -125,7 +125,7 @@ def _targets(report: Report, url: str) -> Iterable[Section]:
     yield Section(title="Availability and objectives", blocks=tuple(blocks))
 
 
-def _promised(one: OfTarget, url: str) -> tuple[str | Link, ...]:
+def _promised(one: OfTarget, url: str | None) -> tuple[str | Link, ...]:
     budget = one.budget
     assert budget is not None  # noqa: S101 — only such are handed in
     left = budget.left_seconds
@@ -133,14 +133,14 @@ def _promised(one: OfTarget, url: str) -> tuple[str | Link, ...]:
         _target(one.target, url),
         f"{100 * budget.objective:g} %",
         share(budget.availability, digits=3),
-        f"{100 * budget.left:.0f} %",
+        f"{100 * budget.left:.0f} %" if left >= 0 else "none",
         span(left) if left >= 0 else f"{span(-left)} too much",
         "not known" if one.fastest_burn is None else f"{one.fastest_burn:.1f}",
         share(one.availability, digits=3),
     )
 
 
-def _available(one: OfTarget, url: str) -> tuple[str | Link, ...]:
+def _available(one: OfTarget, url: str | None) -> tuple[str | Link, ...]:
     return (
         _target(one.target, url),
         share(one.availability),
@@ -152,7 +152,7 @@ def _available(one: OfTarget, url: str) -> tuple[str | Link, ...]:
     )
 
 
-def _incidents(report: Report, url: str) -> Iterable[Section]:
+def _incidents(report: Report, url: str | None) -> Iterable[Section]:
     figures = report.figures
     if not figures.incidents:
         return
@@ -166,9 +166,9 @@ def _incidents(report: Report, url: str) -> Iterable[Section]:
     yield Section(title="Incidents", blocks=tuple(blocks))
 
 
-def _worst(one: Incident, url: str) -> tuple[str | Link, ...]:
+def _worst(one: Incident, url: str | None) -> tuple[str | Link, ...]:
     lasted = span((one.resolved_at - one.opened_at).total_seconds()) if one.resolved_at else "open"
-    return Link(text=one.id, href=f"{url}/incidents/{one.id}"), one.severity.value, one.target, one.title, lasted
+    return link(one.id, f"/incidents/{one.id}", url), one.severity.value, one.target, one.title, lasted
 
 
 def _done(report: Report) -> Iterable[Section]:
@@ -245,8 +245,8 @@ def _meanings(report: Report) -> Iterable[str]:
         )
 
 
-def _target(name: str, url: str) -> Link:
-    return Link(text=name, href=f"{url}/targets/{quote(name, safe='')}")
+def _target(name: str, url: str | None) -> str | Link:
+    return link(name, f"/targets/{quote(name, safe='')}", url)
 
 
 def _of(part: int, whole: int) -> str:

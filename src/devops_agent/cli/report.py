@@ -69,7 +69,7 @@ def tell_report(
     if call.as_json:
         say.document(made)
     else:
-        _write(report.paper_of(made, url=settings.web.public_url.rstrip("/")), as_html=as_html)
+        _write(report.paper_of(made, url=settings.web.public_url.rstrip("/") or None), as_html=as_html)
 
 
 @command("postmortem", "devops-agent postmortem INC-17", "devops-agent postmortem INC-17 --html > INC-17.html")
@@ -85,7 +85,7 @@ def draft_post_mortem(call: Call, *, incident: str, as_html: bool) -> None:
     if call.as_json:
         say.document(found)
         return
-    url = settings.web.public_url.rstrip("/")
+    url = settings.web.public_url.rstrip("/") or None
     _write(postmortem.paper_of(found, time_zone=settings.reports.time_zone, url=url), as_html=as_html)
 
 
@@ -107,7 +107,7 @@ def log_changes(call: Call, *, since: datetime | None, until: datetime | None, a
     if call.as_json:
         say.document({"begin": begin, "end": end, "changes": done})
         return
-    url = settings.web.public_url.rstrip("/")
+    url = settings.web.public_url.rstrip("/") or None
     _write(changelog.paper_of(done, begin=begin, end=end, url=url), as_html=as_html)
 
 

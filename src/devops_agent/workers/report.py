@@ -71,7 +71,7 @@ async def _make(run: Run, desk: Desk) -> None:
 def notice_of(made: Report, *, settings: Settings) -> Notice:
     """Return the notice that brings a report to people; in short, and whole in Markdown and HTML."""
     url = settings.web.public_url.rstrip("/")
-    told = report.paper_of(made, url=url)
+    told = report.paper_of(made, url=url or None)
     return Notice(
         key=f"report/{made.period.key}",
         incident="",

@@ -103,7 +103,7 @@ async def report_of(
     made = await desk.read(lambda rows: reporting.find(rows, wanted, settings=settings, now=now))
     if form == "json":
         return _json(reported.Report.model_validate(made))
-    url = settings.web.public_url.rstrip("/")
+    url = settings.web.public_url.rstrip("/") or None
     return written(report.paper_of(made, url=url), form, file=f"report-{kind}-{made.period.begin:%Y-%m-%d}")
 
 
@@ -119,7 +119,7 @@ async def post_mortem(desk: DeskOf, incident: IncidentId, form: Form = "json") -
     found = await desk.read(lambda rows: aftermath.post_mortem(rows, incident, now=now))
     if form == "json":
         return _json(reported.PostMortem.model_validate(found))
-    url = settings.web.public_url.rstrip("/")
+    url = settings.web.public_url.rstrip("/") or None
     told = postmortem.paper_of(found, time_zone=settings.reports.time_zone, url=url)
     return written(told, form, file=f"post-mortem-{incident}")
 
@@ -137,7 +137,7 @@ async def log_of_changes(desk: DeskOf, since: Moment = None, until: Moment = Non
     if form == "json":
         shapes = [reported.Change.model_validate(one) for one in done]
         return _json(reported.Changes(begin=begin, end=end, changes=shapes))
-    url = desk.parts.settings().web.public_url.rstrip("/")
+    url = desk.parts.settings().web.public_url.rstrip("/") or None
     return written(changelog.paper_of(done, begin=begin, end=end, url=url), form, file=f"changes-{begin:%Y-%m-%d}")
 
 
