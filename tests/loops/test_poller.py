@@ -1,5 +1,6 @@
 """The poller: what it says of a target from one start of the agent to the next."""
 
+import logging
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -121,3 +122,17 @@ async def test_what_each_check_found_last_is_remembered(world: FakeWorld, store:
         said.append(poller.sightings["api"].results)
     assert said[0].get("health") == ""
     assert said[1]["health"]
+
+
+async def test_that_checks_go_on_is_logged_for_all_targets_at_once(
+    world: FakeWorld, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "devops_agent.poller")
+    poller = start(world, store)
+    await poller.tell(world.clock.now())
+    assert not caplog.records
+    await poller.look_at(API)
+    await poller.tell(world.clock.now())
+    (line,) = caplog.records
+    assert line.message == "health checks"
+    assert {name: vars(line)[name] for name in ("targets", "well", "polls")} == {"targets": 1, "well": 1, "polls": 1}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -13,6 +15,7 @@ from devops_agent.model.attempt import Attempt, Outcome
 from devops_agent.model.decision import Decision, Permission
 from devops_agent.model.runbook import Plan
 from devops_agent.store import events, heartbeats, incidents
+from devops_agent.web.docs import measured, metrics_as_markdown
 from devops_agent.web.metrics import open_circuits
 from tests.plugins.posted import NOW, sample
 from tests.web import seed
@@ -117,3 +120,38 @@ def test_a_circuit_is_open_after_so_many_failures_in_a_row() -> None:
     assert open_circuits([failed, failed, running], Breaker(failures=3)) == []
     assert open_circuits([failed, failed, running, failed], Breaker(failures=3)) == [("checkout", "service-down")]
     assert open_circuits([failed, failed, healed, failed], Breaker(failures=3)) == []
+
+
+PROMISED = {
+    "alerts_received_total": ("receiver",),
+    "actions_total": ("action", "result"),
+    "decisions_total": ("decision", "rule"),
+    "incident_seconds": ("phase",),
+    "health_check_seconds": ("target",),
+    "time_to_resolution_seconds": ("class",),
+    "notifications_total": ("channel", "result"),
+    "circuit_open": ("target", "runbook"),
+    "paused": ("target",),
+    "outbox_pending": (),
+    "poll_lateness_seconds": ("role",),
+    "heartbeat_timestamp_seconds": ("role",),
+}
+"""Names without prefix, and labels, that dashboards and alert rules of others rest on."""
+
+
+async def test_the_metrics_page_tells_what_is_served(web: Running) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "metrics.md").read_text()
+    assert page == metrics_as_markdown(await measured()), "run `python -m devops_agent.web.docs`"
+    text = (await web.get("/metrics", scope="")).text
+    named = {
+        f"{family.name}_total" if family.type == "counter" else family.name
+        for family in text_string_to_metric_families(text)
+    }
+    assert named == set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+
+
+async def test_metrics_that_others_rest_on_keep_their_names_and_labels() -> None:
+    page = metrics_as_markdown(await measured())
+    for name, labels in PROMISED.items():
+        shown = ", ".join(f"`{label}`" for label in labels) or "–"
+        assert re.search(rf"^\| `devops_agent_{name}` \| \w+ \| {re.escape(shown)} \|", page, re.MULTILINE), name

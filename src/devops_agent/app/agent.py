@@ -214,6 +214,7 @@ class Agent:
             self.poller.run(),
             every(10, beat, clock=clock, name="heartbeat"),
             every(1, self._save_sightings, clock=clock, name="sightings"),
+            every(300, self.poller.tell, clock=clock, name="health checks"),
             every(15, self.historian.tick, clock=clock, name="historian"),
             every(30, herald.tick, clock=clock, name="herald"),
             every(2, self._look_at_files, clock=clock, name="settings", bell=self._reload),

@@ -67,7 +67,7 @@ class JsonLines(logging.Formatter):
 
 
 def _plain(value: object) -> str:
-    text = _one_line(str(value))
+    text = _one_line("; ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
     return json.dumps(text, ensure_ascii=False) if " " in text or not text else text
 
 

@@ -32,6 +32,9 @@ _BULLET = re.compile(r"\s*(?:(?:-|→|\d{1,3}\.) )?")
 _UNSEEN = re.compile("[\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
 
+_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+
+
 def clean(text: object) -> str:
     """Return `text` with everything that a terminal would obey, or not show, written as an escape."""
     given = str(text)
@@ -159,7 +162,9 @@ def ago(moment: datetime, *, now: datetime) -> str:
 def roughly(moment: datetime, *, now: datetime) -> str:
     """Return how long ago, or in how long, `moment` is, in its largest unit: for lists."""
     passed = now - moment
-    about = " ".join(span(abs(passed)).split()[:2])
+    seconds = abs(passed).total_seconds()
+    unit, size = next(((unit, size) for unit, size in _UNITS if seconds >= size), _UNITS[-1])
+    about = f"{round(seconds / size)} {unit}"
     return f"{about} ago" if passed >= timedelta() else f"in {about}"
 
 
@@ -169,7 +174,7 @@ def span(duration: timedelta) -> str:
     if seconds < 10:  # noqa: PLR2004 — below ten seconds a tenth matters
         return f"{seconds:.1f} s"
     left, parts = int(seconds), []
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+    for unit, size in _UNITS:
         number, left = divmod(left, size)
         if number:
             parts.append(f"{number} {unit}")

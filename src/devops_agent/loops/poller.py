@@ -7,6 +7,7 @@ import heapq
 import logging
 import math
 import random
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from devops_agent.model.sighting import Health, Sighting
@@ -15,6 +16,7 @@ from devops_agent.store.rows import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from datetime import datetime
 
     from devops_agent.config.settings import Polling
     from devops_agent.engine.look import Eyes
@@ -108,6 +110,13 @@ class Poller:
         """Let the polls under way end."""
         self.on = False
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def tell(self, now: datetime) -> None:
+        """Log how all targets are: that checks go on, without a line for each."""
+        del now
+        health = Counter(one.health.value for one in self.sightings.values())
+        if health:
+            log.info("health checks", extra={"targets": len(self.sightings), **health, "polls": self.polls})
 
     def _begin_due(self) -> float:
         """Begin what is due while there is room; return seconds until the next is."""

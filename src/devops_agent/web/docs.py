@@ -1,15 +1,20 @@
-"""The reference page of the API; `python -m devops_agent.web.docs` writes it, a test compares."""
+"""The reference pages of API and metrics; `python -m devops_agent.web.docs` writes them, tests compare."""
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+
+    from fastapi import FastAPI
+    from prometheus_client.core import Metric
 
 _PAGE = Path("docs/reference/api.md")
+_METRICS = Path("docs/reference/metrics.md")
 _HEAD = """\
 # HTTP API
 
@@ -76,8 +81,51 @@ def _kind(shape: Mapping[str, Any]) -> str:
     return str(shape.get("type", "anything"))
 
 
+def metrics_as_markdown(families: Iterable[Metric]) -> str:
+    """Return what is measured as a page for people."""
+    rows = [_METRICS_HEAD]
+    for family in sorted(families, key=lambda one: one.name):
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        labels = ", ".join(f"`{label}`" for label in _labels(family)) or "–"
+        rows.append(f"| `{name}` | {family.type} | {labels} | {family.documentation} |")
+    return "\n".join(rows) + "\n"
+
+
+_METRICS_HEAD = """\
+# Metrics
+
+<!-- Written by `python -m devops_agent.web.docs`; edit `src/devops_agent/web/metrics.py` instead. -->
+
+`GET /metrics` exposes these to Prometheus, without a token unless `web.metrics_open` is false. Counters of
+decisions and the two histograms begin with the web process; a histogram has `_bucket`, `_count` and `_sum`.
+
+| metric | type | labels | what it tells |
+|---|---|---|---|"""
+
+
+def _labels(family: Metric) -> tuple[str, ...]:
+    from devops_agent.web.metrics import HISTOGRAM_LABELS
+
+    # A family without a sample tells its labels nowhere else.
+    named: tuple[str, ...] = getattr(family, "_labelnames", ())
+    return HISTOGRAM_LABELS.get(family.name, named)
+
+
 async def describe_shipped() -> dict[str, Any]:
     """Return the description of the application with the receivers that are shipped."""
+    async with _shipped() as app:
+        return app.openapi()
+
+
+async def measured() -> list[Metric]:
+    """Return what the application measures."""
+    async with _shipped() as app:
+        found: list[Metric] = await app.state.meter.families()
+        return found
+
+
+@asynccontextmanager
+async def _shipped() -> AsyncIterator[FastAPI]:
     import tempfile
 
     from devops_agent import __version__
@@ -101,7 +149,7 @@ async def describe_shipped() -> dict[str, Any]:
                 clock=_Clock(),
                 version=__version__,
             )
-            return app.openapi()
+            yield app
 
 
 _SHIPPED = (
@@ -128,3 +176,4 @@ if __name__ == "__main__":
     import asyncio
 
     _PAGE.write_text(as_markdown(asyncio.run(describe_shipped())), encoding="utf-8")
+    _METRICS.write_text(metrics_as_markdown(asyncio.run(measured())), encoding="utf-8")

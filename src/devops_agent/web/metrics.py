@@ -58,6 +58,10 @@ _AT_ONCE = 500
 _PAGES = 40
 _PHASES = frozenset({"decision", "awaiting_approval", "remediating", "verifying", "escalated", "resolved"})
 _BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3_600, 14_400, math.inf)
+HISTOGRAM_LABELS = {
+    "devops_agent_incident_seconds": ("phase",),
+    "devops_agent_time_to_resolution_seconds": ("class",),
+}
 _ROLE_FIGURES = {
     "rss_bytes": ("role_resident_memory_bytes", "Resident memory of a role"),
     "cpu_seconds": ("role_cpu_seconds", "Processor time that a role has used"),
@@ -100,14 +104,14 @@ class Meter:
         self._phase = Histogram(
             "devops_agent_incident_seconds",
             "Seconds from the opening of an incident until it reached a phase",
-            ["phase"],
+            HISTOGRAM_LABELS["devops_agent_incident_seconds"],
             registry=self._registry,
             buckets=_BUCKETS,
         )
         self._resolution = Histogram(
             "devops_agent_time_to_resolution_seconds",
             "Seconds from the opening of an incident until it was resolved",
-            ["class"],
+            HISTOGRAM_LABELS["devops_agent_time_to_resolution_seconds"],
             registry=self._registry,
             buckets=_BUCKETS,
         )
@@ -120,6 +124,11 @@ class Meter:
             await self._follow()
             self._figures = await self._desk.read(self._read)
             return generate_latest(self._registry)
+
+    async def families(self) -> list[Metric]:
+        """Return everything that is measured, with names, help and labels."""
+        await self.expose()
+        return list(self._registry.collect())
 
     def collect(self) -> Iterable[Metric]:
         """Yield what is known at the moment of a scrape."""
