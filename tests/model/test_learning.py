@@ -22,6 +22,7 @@ from devops_agent.model.learning import (
     lower_gain,
     lowest,
     record_of,
+    records_of,
     stand,
     wilson,
 )
@@ -102,6 +103,28 @@ def test_older_outcomes_and_those_with_other_versions_count_less_and_the_oldest_
     record = record_of(trials, target="api", version="shop:1", terms=TERMS, now=now)
     assert (record.here, record.elsewhere) == ((3, 3), (0, 1))
     assert list(record.here_weighted) == pytest.approx([2.0, 2.0], abs=0.01)
+
+
+@given(
+    st.lists(
+        st.builds(
+            tried,
+            st.integers(0, 3_000),
+            st.sampled_from(list(Outcome)),
+            target=st.sampled_from("abc"),
+            version=st.sampled_from("12"),
+        ),
+        max_size=30,
+    )
+)
+def test_the_records_of_many_targets_are_those_of_each(trials: list[Tried]) -> None:
+    now = START + DAY * 100
+    found = records_of(trials, versions={"a": "1", "b": "2", "none": "1"}, terms=TERMS, now=now)
+    for target, version in (("a", "1"), ("b", "2"), ("none", "1")):
+        alone = record_of(trials, target=target, version=version, terms=TERMS, now=now)
+        assert (found[target].here, found[target].elsewhere) == (alone.here, alone.elsewhere)
+        assert found[target].here_weighted == pytest.approx(alone.here_weighted)
+        assert found[target].elsewhere_weighted == pytest.approx(alone.elsewhere_weighted, abs=1e-9)
 
 
 def test_a_draw_is_the_same_for_the_same_seed_and_spread_as_the_belief_is_unsure() -> None:

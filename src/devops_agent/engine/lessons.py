@@ -8,7 +8,7 @@ from devops_agent.engine.stock import standing_of
 from devops_agent.model.action import Risk
 from devops_agent.model.calibration import Reliability, left_out, reliability
 from devops_agent.model.fact import Fact
-from devops_agent.model.learning import Standing, Tried, Waited, credit, record_of
+from devops_agent.model.learning import Standing, Tried, Waited, credit, records_of
 from devops_agent.model.target import Target
 from devops_agent.store import learning
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from devops_agent.config.settings import Settings
     from devops_agent.model.action import Action
+    from devops_agent.model.learning import Record, Terms
     from devops_agent.model.prediction import Prediction
     from devops_agent.store.rows import Rows
 
@@ -134,12 +135,14 @@ def _learnt(
         for name in one.actions:
             if name in actions and actions[name].risk is not Risk.READ:
                 groups.setdefault((one.kind, one.target, name), []).append(one)
+    records = _records(trials, groups, terms=settings.learning, now=now)
+    everywhere = _waited_everywhere(waits)
     for (kind, place, name), some in sorted(groups.items()):
         target = targets.get(place) or Target(name=place)
-        waited = _waited(waits, kind, place)
-        version = some[-1].version
-        everywhere = [one for one in trials if one.kind == kind and name in one.actions]
-        record = record_of(everywhere, target=place, version=version, terms=settings.learning, now=now)
+        over, left = waits.get((kind, place), (0, 0))
+        every = everywhere.get(kind, (0, 0))
+        waited = Waited(here=(over, left), elsewhere=(every[0] - over, every[1] - left))
+        record = records[kind, name][place]
         yield Learnt(
             action=name,
             kind=kind,
@@ -153,9 +156,24 @@ def _learnt(
         )
 
 
-def _waited(waits: Mapping[tuple[str, str], tuple[int, int]], kind: str, target: str) -> Waited:
-    others = [counts for (kind_, place), counts in waits.items() if kind_ == kind and place != target]
-    return Waited(
-        here=waits.get((kind, target), (0, 0)),
-        elsewhere=(sum(over for over, _ in others), sum(n for _, n in others)),
-    )
+def _records(
+    trials: list[Tried], groups: Mapping[tuple[str, str, str], list[Tried]], *, terms: Terms, now: datetime
+) -> dict[tuple[str, str], dict[str, Record]]:
+    """Return (fault class, action) → target → record."""
+    made: dict[tuple[str, str], list[Tried]] = {}
+    for one in trials:
+        for name in dict.fromkeys(one.actions):
+            made.setdefault((one.kind, name), []).append(one)
+    versions: dict[tuple[str, str], dict[str, str]] = {}
+    for (kind, place, name), some in groups.items():
+        versions.setdefault((kind, name), {})[place] = some[-1].version
+    return {key: records_of(made[key], versions=places, terms=terms, now=now) for key, places in versions.items()}
+
+
+def _waited_everywhere(waits: Mapping[tuple[str, str], tuple[int, int]]) -> dict[str, tuple[int, int]]:
+    """Return fault class → (was over by itself, was left alone), on all targets."""
+    found: dict[str, tuple[int, int]] = {}
+    for (kind, _), (over, left) in waits.items():
+        before = found.get(kind, (0, 0))
+        found[kind] = (before[0] + over, before[1] + left)
+    return found

@@ -16,7 +16,7 @@ from devops_agent.model.fact import Fact
 from devops_agent.model.target import Trust
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 HELPED, USELESS, HARMFUL, MENDED = "helped", "useless", "harmful", "mended"
 """What a person may say of an outcome; `mended`: a person did it, nothing here did, and it was not over by itself."""
@@ -176,6 +176,65 @@ def record_of(trials: Iterable[Tried], *, target: str, version: str, terms: Term
         here_weighted=(here_weighted[0], here_weighted[1]),
         elsewhere_weighted=(elsewhere_weighted[0], elsewhere_weighted[1]),
     )
+
+
+def records_of(
+    trials: Iterable[Tried], *, versions: Mapping[str, str], terms: Terms, now: datetime
+) -> dict[str, Record]:
+    """Return target → its record, as `record_of` does, for many targets in one pass; `versions` holds target → version.
+
+    Elsewhere is what is left of the sums over all targets when those of one are taken away.
+    """
+    here: dict[str, dict[str, _Sums]] = {name: {} for name in versions}
+    every: dict[str, _Sums] = {}
+    for one in trials:
+        age = max(now - one.at, timedelta())
+        if age > terms.memory:
+            continue
+        weight = 0.5 ** (age / terms.half_life)
+        every.setdefault(one.version, _Sums()).add(weight, healed=one.healed)
+        if one.target in here:
+            here[one.target].setdefault(one.version, _Sums()).add(weight, healed=one.healed)
+    found = {}
+    for name, version in versions.items():
+        factors = {other: 1.0 if other == version else terms.other_version for other in every}
+        ours, all_ = _together(here[name], factors), _together(every, factors)
+        found[name] = Record(
+            here=(ours.healed, ours.tried),
+            elsewhere=(all_.healed - ours.healed, all_.tried - ours.tried),
+            here_weighted=(ours.healed_weight, ours.weight),
+            elsewhere_weighted=(
+                max(all_.healed_weight - ours.healed_weight, 0.0),
+                max(all_.weight - ours.weight, 0.0),
+            ),
+        )
+    return found
+
+
+class _Sums:
+    """Trials counted, and weighed."""
+
+    __slots__ = ("healed", "healed_weight", "tried", "weight")
+
+    def __init__(self) -> None:
+        self.healed = self.tried = 0
+        self.healed_weight = self.weight = 0.0
+
+    def add(self, weight: float, *, healed: bool) -> None:
+        self.healed += healed
+        self.tried += 1
+        self.healed_weight += weight * healed
+        self.weight += weight
+
+
+def _together(by_version: Mapping[str, _Sums], factors: Mapping[str, float]) -> _Sums:
+    total = _Sums()
+    for version, part in by_version.items():
+        total.healed += part.healed
+        total.tried += part.tried
+        total.healed_weight += factors[version] * part.healed_weight
+        total.weight += factors[version] * part.weight
+    return total
 
 
 def draw(record: Record, *, seed: str) -> float:
