@@ -43,6 +43,11 @@ def test_only_whole_addresses_of_web_pages_are_links(url: str, follows: bool) ->
     assert bool(harmless(message(links={"incident": url})).links) is follows
 
 
+def test_what_is_asked_for_comes_first_among_the_links() -> None:
+    links = dict.fromkeys(("query", "own", "incident", "approve"), "https://a.example.com/")
+    assert list(harmless(message(links=links)).links) == ["approve", "incident", "query", "own"]
+
+
 def test_every_kind_of_notice_has_its_words() -> None:
     assert set(KINDS) <= KIND_WORDS.keys()
 

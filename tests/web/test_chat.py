@@ -7,12 +7,14 @@ import json
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as settings_
 from hypothesis import strategies as st
 
 from devops_agent.config.settings import Settings, Web
@@ -40,6 +42,9 @@ if TYPE_CHECKING:
 
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 OPERATOR, VIEWER, STRANGER, DISABLED, NOBODY = "U1", "U2", "U3", "U4", "U5"
+_NAMES = st.sampled_from(["type", "user", "id", "actions", "action_id", "value", "message", "response_url", "x"])
+_LISTS = partial(st.lists, max_size=3)
+_SHAPES = partial(st.dictionaries, _NAMES, max_size=6)
 _TRIGGERS = count()  # Slack numbers what it sends, so no two are alike
 USERS = {OPERATOR: "alice", VIEWER: "victor", DISABLED: "dora", NOBODY: "nobody"}
 
@@ -346,3 +351,14 @@ async def test_the_command_to_approve_shows_the_plan_with_buttons_for_it(slack: 
 def test_any_address_is_judged(below: str, rest: str) -> None:
     assert not may_be_told(f"https://{below}", below=HOOKS) or below.startswith("hooks.slack.com/")
     assert not may_be_told(rest, below=HOOKS) or rest.startswith(HOOKS)
+
+
+@settings_(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@given(
+    st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: _LISTS(inner) | _SHAPES(inner))
+)
+async def test_any_payload_is_answered_or_refused(slack: Slack, payload: object) -> None:
+    number = next(_TRIGGERS)
+    answer = await slack.post(urlencode({"payload": json.dumps(payload), "number": number}))
+    assert answer.status in {200, 422}
+    assert (await slack.answered()).answer is Answer.PENDING

@@ -95,7 +95,7 @@ def secret(tools: Tools, path: str) -> str:
     except PluginError as error:
         raise NotifyError(str(error), permanent=True) from error
     if not found:
-        raise NotifyError(f"{path} is empty; write the secret into it", permanent=False)
+        raise NotifyError(f"{path} is empty; write the secret into it", permanent=True)
     return found
 
 

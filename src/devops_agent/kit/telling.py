@@ -25,16 +25,16 @@ _JOINER = "\u200d"
 """Holds the parts of one sign together."""
 
 LINK_WORDS: Mapping[str, str] = {
+    "approve": "Approve or deny",
     "incident": "Open the incident",
     "incidents": "Open the incidents",
-    "approve": "Approve or deny",
     "acknowledge": "Acknowledge",
     "mute": "Mute",
     "silence": "Silence",
-    "query": "Show the query",
     "runbook": "Open the runbook",
+    "query": "Show the query",
 }
-"""Name of a link → what it is called where people follow it; others are called by their name."""
+"""Name of a link → what it is called where people follow it, in this order; others are called by their name."""
 KIND_WORDS: Mapping[str, str] = {
     "escalated": "needs a person",
     "approval": "asks for approval",
@@ -67,7 +67,7 @@ def harmless(message: Message) -> Message:
         says=paragraphs(message.says, most=_SAYS),
         target=one_line(message.target, most=_TITLE),
         next_steps=tuple(one_line(step, most=_LINE) for step in message.next_steps[:_STEPS]),
-        links={one_line(name, most=40): url for name, url in message.links.items() if is_link(url)},
+        links={one_line(name, most=40): url for name, url in _in_order(message.links) if is_link(url)},
         facts={
             one_line(name, most=40): one_line(value, most=_LINE) for name, value in list(message.facts.items())[:_FACTS]
         },
@@ -142,6 +142,11 @@ def _parts(message: Message) -> Iterator[str]:
 def asks(question: Question) -> str:
     """Return what is asked, and until when."""
     return f"{question.approval} waits for a yes or no until {question.expires_at:%Y-%m-%d %H:%M} UTC:"
+
+
+def _in_order(links: Mapping[str, str]) -> list[tuple[str, str]]:
+    places = {name: place for place, name in enumerate(LINK_WORDS)}
+    return sorted(links.items(), key=lambda link: places.get(link[0], len(places)))
 
 
 def _harmless_question(question: Question | None) -> Question | None:

@@ -1,12 +1,4 @@
-"""What is said over the WebSocket: JSON objects, told apart by `type`.
-
-| from | type | fields |
-|---|---|---|
-| agent | `notification` | `id`, `title`, `text`, `severity`, … (`notification` has them all) |
-| PAM | `receipt` | `id` of the notification; the same one again gets a receipt again, and is shown once |
-| PAM | `refused` | `id`, `reason`: it will never be taken |
-| PAM | `question` | `id`, `text`, and perhaps `incident` |
-| agent | `answer` | `id` of the question, `text` |
+"""What is said over the WebSocket: JSON objects, told apart by `type`; docs/how-to/channels.md has them all.
 
 Anything else is passed over, so that either side may learn new words first.
 """
