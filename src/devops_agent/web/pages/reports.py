@@ -65,7 +65,8 @@ async def changes_(
     begin, end = span(moment(since), moment(until), now=desk.parts.clock.now(), last=_WEEK)
 
     def make(rows: Rows, _: datetime) -> Paper:
-        return changelog.paper_of(changes.done(rows, begin=begin, end=end), begin=begin, end=end)
+        url = _way_here(desk, form)
+        return changelog.paper_of(changes.done(rows, begin=begin, end=end), begin=begin, end=end, url=url)
 
     given = {"since": f"{begin:%Y-%m-%d}", "until": f"{end:%Y-%m-%d}"}
     return await _show_paper(
@@ -94,11 +95,16 @@ async def post_mortem(request: Request, desk: DeskOf, incident: str, form: Form 
 
     def make(rows: Rows, now: datetime) -> Paper:
         found = aftermath.post_mortem(rows, incident, now=now)
-        return postmortem.paper_of(found, time_zone=settings.reports.time_zone)
+        return postmortem.paper_of(found, time_zone=settings.reports.time_zone, url=_way_here(desk, form))
 
     return await _show_paper(
         request, desk, make, form, file=f"post-mortem-{incident}", crumb="Post-mortem", of=incident
     )
+
+
+def _way_here(desk: Desk, form: str) -> str | None:
+    """Return what links begin with: nothing on the page itself; in what is saved, the address if it is known."""
+    return desk.parts.settings().web.public_url.rstrip("/") or None if form else ""
 
 
 async def _show_report(request: Request, desk: Desk, kind: str, name: str, form: str) -> Response:
@@ -110,7 +116,7 @@ async def _show_report(request: Request, desk: Desk, kind: str, name: str, form:
         raise ProblemError(422, str(error)) from error
 
     def make(rows: Rows, now: datetime) -> Paper:
-        return report.paper_of(reporting.find(rows, wanted, settings=settings, now=now))
+        return report.paper_of(reporting.find(rows, wanted, settings=settings, now=now), url=_way_here(desk, form))
 
     return await _show_paper(request, desk, make, form, file=f"report-{kind}-{wanted.name}", crumb=wanted.name)
 
