@@ -1,3 +1,4 @@
+import asyncio
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -6,7 +7,7 @@ import pytest
 
 from devops_agent import __version__
 from devops_agent.app import doctor, lock
-from devops_agent.app.doctor import Finding, Level
+from devops_agent.app.finding import Finding, Level
 from devops_agent.store import Store, controls, events, heartbeats, open_store
 
 CONFIG = """\
@@ -143,3 +144,37 @@ async def test_a_broken_store_is_told(config: Path) -> None:
     file.parent.mkdir(mode=0o700)
     file.write_bytes(b"no database at all" * 200)
     assert (await found(config))["store"][0].level is Level.FAIL
+
+
+async def test_what_is_asked_and_told_over_the_network_is_reached_and_no_message_is_sent(config: Path) -> None:
+    taken: list[bytes] = []
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        taken.append(await reader.read())
+        writer.close()
+
+    server = await asyncio.start_server(take, "127.0.0.1", 0)
+    here = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    with config.open("a") as more:
+        more.write(
+            "investigation: {model: {name: 'ollama:tiny', base_url: 'http://" + here + "/v1'}}\n"
+            "notify:\n  channels:\n"
+            "    - {name: desk, via: webhook, options: {url: 'http://" + here + "/hook'}}\n"
+            "    - {name: gone, via: webhook, options: {url: 'http://127.0.0.1:1/hook'}}\n"
+            "    - {name: wrong, via: webhook, options: {url_file: /nowhere}}\n"
+        )
+    async with server:
+        seen = await found(config)
+    assert seen["model"][0].level is Level.OK
+    assert [one.level for one in seen["channel"]] == [Level.OK, Level.FAIL, Level.FAIL]
+    assert "gone (webhook): cannot reach 127.0.0.1, port 1" in seen["channel"][1].says
+    assert "/nowhere" in seen["channel"][2].says
+    assert set(taken) <= {b""}
+
+
+async def test_sources_that_do_not_answer_are_told(config: Path) -> None:
+    config.write_text("plugins: {prometheus: {url: 'http://127.0.0.1:1'}, loki: {url: 'http://127.0.0.1:1'}}\n")
+    seen = await found(config)
+    assert seen["prometheus"][0].level is Level.FAIL
+    assert seen["loki"][0].says.startswith("cannot reach 127.0.0.1, port 1")
+    assert "plugins.loki.url" in seen["loki"][0].way_out

@@ -8,15 +8,16 @@ import os
 import stat
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devops_agent import __version__
 from devops_agent.app.clock import SystemClock
+from devops_agent.app.finding import Finding, fail, ok, warn
 from devops_agent.app.first import FILE as OWNER_TOKEN
 from devops_agent.app.parts import Parts, all_actions, build_parts
 from devops_agent.app.protect import NeverTouch, find
+from devops_agent.app.reaching import reach
 from devops_agent.config.problems import ConfigError
 from devops_agent.config.secrets import SecretError, doubts_about, read_secret
 from devops_agent.config.settings import Settings
@@ -25,7 +26,6 @@ from devops_agent.engine.commands import FLAGS
 from devops_agent.engine.stock import overdue
 from devops_agent.kit import proc
 from devops_agent.kit.tools import SettingsError
-from devops_agent.model.fact import Fact
 from devops_agent.ports import PluginError
 from devops_agent.store import Store, catalogue, controls, events, heartbeats, open_store, targets
 from devops_agent.store.rows import StoreError
@@ -44,25 +44,6 @@ _LITTLE = 200_000_000  # bytes free on the state folder's disk
 _AHEAD = timedelta(seconds=5)
 
 
-class Level(StrEnum):
-    """How bad a finding is."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-class Finding(Fact, kw_only=True):
-    """One thing that was looked at."""
-
-    level: Level
-    what: str
-    """A fixed word: `config`, `store`, `agent`, …"""
-    says: str
-    way_out: str = ""
-    """What to do about it; empty when there is nothing to do."""
-
-
 async def examine(config: Path | None, *, environ: Mapping[str, str]) -> list[Finding]:
     """Return what was found, in the order in which it should be mended."""
     clock = SystemClock()
@@ -70,13 +51,14 @@ async def examine(config: Path | None, *, environ: Mapping[str, str]) -> list[Fi
         source = Source(config, environ=environ, actions=lambda settings: all_actions(settings, clock=clock))
     except (ConfigError, SettingsError) as error:
         return [
-            _fail("config", line, "mend it; `devops-agent check` tells all of it") for line in str(error).splitlines()
+            fail("config", line, "mend it; `devops-agent check` tells all of it") for line in str(error).splitlines()
         ]
     settings = source.now.settings
     found = [_config(source.now), *_state_folder(Path(settings.state_dir)), *_secrets(settings)]
     found += await _kept(settings)
     found.append(await _page(settings))
     found += await _plugins(settings)
+    found += await reach(settings, clock=clock)
     found += _opted_in(settings)
     found += _never_touched(settings)
     return found
@@ -120,31 +102,31 @@ def _config(loaded: Loaded) -> Finding:
     count = len(settings.targets)
     counts = f"{count} target{'s' * (count != 1)}, {len(loaded.runbooks)} runbooks"
     if not settings.source:
-        return _warn("config", f"no agent.yaml was found, the defaults hold: {counts}", "write one: devops-agent init")
-    return _ok("config", f"{settings.source}: {counts}")
+        return warn("config", f"no agent.yaml was found, the defaults hold: {counts}", "write one: devops-agent init")
+    return ok("config", f"{settings.source}: {counts}")
 
 
 def _state_folder(folder: Path) -> Iterator[Finding]:
     try:
         seen = folder.stat()
     except OSError as error:
-        yield _warn("state", f"{folder} is not there: {error.strerror}", "`devops-agent run` makes it")
+        yield warn("state", f"{folder} is not there: {error.strerror}", "`devops-agent run` makes it")
         return
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        yield _fail("state", f"{folder} cannot be written by this user", "run as its owner, or change state_dir")
+        yield fail("state", f"{folder} cannot be written by this user", "run as its owner, or change state_dir")
         return
     room = os.statvfs(folder)
     free = room.f_bavail * room.f_frsize
     if free < _LITTLE:
-        yield _fail(
+        yield fail(
             "state", f"{free // 1_000_000} MB are free on the disk of {folder}", "make room, or change state_dir"
         )
     elif seen.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        yield _warn("state", f"{folder} is open to other users", f"chmod 700 {folder}")
+        yield warn("state", f"{folder} is open to other users", f"chmod 700 {folder}")
     else:
-        yield _ok("state", f"{folder}, {free // 1_000_000_000} GB free")
+        yield ok("state", f"{folder}, {free // 1_000_000_000} GB free")
     holder = lock_holder(folder)
-    yield _ok("lock", f"held by the agent with pid {holder}" if holder else "free: no agent works on the state folder")
+    yield ok("lock", f"held by the agent with pid {holder}" if holder else "free: no agent works on the state folder")
 
 
 def _secrets(settings: Settings) -> Iterator[Finding]:
@@ -164,9 +146,7 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
         if path:
             doubt = doubts_about(path)
             yield (
-                _fail("secrets", f"{name}: {doubt}", _way_to_secret(path))
-                if doubt
-                else _ok("secrets", f"{name}: {path}")
+                fail("secrets", f"{name}: {doubt}", _way_to_secret(path)) if doubt else ok("secrets", f"{name}: {path}")
             )
 
 
@@ -181,13 +161,13 @@ async def _kept(settings: Settings) -> list[Finding]:
     shown = settings.database.rpartition("@")[2]
     file = settings.database.removeprefix("sqlite:///")
     if settings.database.startswith("sqlite:///") and not os.access(file, os.F_OK):
-        return [_warn("store", f"{file} is not there yet", "`devops-agent run` makes it")]
+        return [warn("store", f"{file} is not there yet", "`devops-agent run` makes it")]
     try:
         password = read_secret(settings.store_password_file) if settings.store_password_file else ""
         async with await open_store(settings.database, password=password) as store:
             return await _look_into(store, settings, shown=shown)
     except (StoreError, SecretError) as error:
-        return [_fail("store", str(error), "the agent cannot work without it")]
+        return [fail("store", str(error), "the agent cannot work without it")]
 
 
 async def _look_into(store: Store, settings: Settings, *, shown: str) -> list[Finding]:
@@ -199,7 +179,7 @@ async def _look_into(store: Store, settings: Settings, *, shown: str) -> list[Fi
         known = len(catalogue.actions(rows))
         beats = heartbeats.all_(rows)
         return [
-            _ok("store", f"{shown}, schema {schema['n'] if schema else '?'}, {events_} events, {known} actions known"),
+            ok("store", f"{shown}, schema {schema['n'] if schema else '?'}, {events_} events, {known} actions known"),
             *(_role(name, beats.get(name), now=now) for name in ("agent", "web")),
             _watchdog(rows, settings, now=now),
             *_switches(rows, settings, now=now),
@@ -212,25 +192,25 @@ async def _look_into(store: Store, settings: Settings, *, shown: str) -> list[Fi
 
 def _role(name: str, beat: Heartbeat | None, *, now: datetime) -> Finding:
     if beat is None:
-        return _fail(name, "was never seen", "start it: devops-agent run")
+        return fail(name, "was never seen", "start it: devops-agent run")
     age = now - beat.at
     if age > _SILENT_AFTER:
-        return _fail(name, f"silent since {beat.at:%Y-%m-%d %H:%M:%S} UTC", "start it: devops-agent run")
+        return fail(name, f"silent since {beat.at:%Y-%m-%d %H:%M:%S} UTC", "start it: devops-agent run")
     if beat.version != __version__:
-        return _warn(name, f"runs version {beat.version}, installed is {__version__}", "start it again")
+        return warn(name, f"runs version {beat.version}, installed is {__version__}", "start it again")
     if name == "web" and proc.look_up(beat.pid) is None:
-        return _warn(name, f"pid {beat.pid} is not on this machine", "look at it where it runs")
-    return _ok(name, f"alive, pid {beat.pid}, last sign of life {age.total_seconds():.0f} s ago")
+        return warn(name, f"pid {beat.pid} is not on this machine", "look at it where it runs")
+    return ok(name, f"alive, pid {beat.pid}, last sign of life {age.total_seconds():.0f} s ago")
 
 
 def _watchdog(rows: Rows, settings: Settings, *, now: datetime) -> Finding:
     if settings.watchdog.within is None:
-        return _ok("watchdog", "not expected; set watchdog.within to freeze actions when the alerting itself breaks")
+        return ok("watchdog", "not expected; set watchdog.within to freeze actions when the alerting itself breaks")
     late = overdue(rows, settings, now=now)
     name = settings.watchdog.alertname
     if late is None:
-        return _ok("watchdog", f"{name} comes as expected")
-    return _fail("watchdog", f"{name} is overdue by {late.total_seconds():.0f} s: automatic actions are frozen",
+        return ok("watchdog", f"{name} comes as expected")
+    return fail("watchdog", f"{name} is overdue by {late.total_seconds():.0f} s: automatic actions are frozen",
                  "see that Prometheus and Alertmanager run and deliver here")  # fmt: skip
 
 
@@ -241,11 +221,11 @@ def _switches(rows: Rows, settings: Settings, *, now: datetime) -> Iterator[Find
         where = "switched while running" if name in switched else "by configuration"
         says = f"{name} is {'on' if on else 'off'} ({where})"
         matters = not on and name != "PAM_INTEGRATION_ENABLED"
-        yield _warn("flags", says, f"devops-agent flags {name} on") if matters else _ok("flags", says)
+        yield warn("flags", says, f"devops-agent flags {name} on") if matters else ok("flags", says)
     for pause in controls.pauses(rows, now=now):
         what = pause.target or "everything"
         way_out = f"devops-agent resume {pause.target}".rstrip()
-        yield _warn("paused", f"{what}, by {pause.by}: {pause.reason}", way_out)
+        yield warn("paused", f"{what}, by {pause.by}: {pause.reason}", way_out)
 
 
 def _clock(rows: Rows, beats: Mapping[str, Heartbeat], *, now: datetime) -> Finding:
@@ -253,8 +233,8 @@ def _clock(rows: Rows, beats: Mapping[str, Heartbeat], *, now: datetime) -> Find
     last = max([*(beat.at for beat in beats.values()), *(event.at for event in newest)], default=now)
     if last > now + _AHEAD:
         ahead = (last - now).total_seconds()
-        return _fail("clock", f"the record is {ahead:.0f} s ahead of this machine's clock", "set the clock; run NTP")
-    return _ok("clock", f"{now:%Y-%m-%d %H:%M:%S} UTC, not behind the record")
+        return fail("clock", f"the record is {ahead:.0f} s ahead of this machine's clock", "set the clock; run NTP")
+    return ok("clock", f"{now:%Y-%m-%d %H:%M:%S} UTC, not behind the record")
 
 
 def _discovered(rows: Rows, settings: Settings) -> Iterator[Finding]:
@@ -263,12 +243,14 @@ def _discovered(rows: Rows, settings: Settings) -> Iterator[Finding]:
     default = settings.guard.managed_by_default
     managed = [one.name for one in others if one.via and (default if one.managed is None else one.managed)]
     if others:
-        yield _ok("discovered", f"{len(others)} more targets; may be acted on: {', '.join(managed) or 'none'}")
+        yield ok("discovered", f"{len(others)} more targets; may be acted on: {', '.join(managed) or 'none'}")
 
 
 async def _page(settings: Settings) -> Finding:
     """Ask the web role itself."""
     listen = settings.web.listen
+    if listen.endswith(":0"):
+        return ok("page", f"{listen}: it chooses a port when it starts, so it was not asked")
     try:
         async with asyncio.timeout(_PATIENCE):
             if listen.startswith("unix:"):
@@ -281,10 +263,10 @@ async def _page(settings: Settings) -> Finding:
             answer = (await reader.readline()).decode(errors="replace").strip()
             writer.close()
     except (OSError, TimeoutError, ValueError) as error:
-        return _fail("page", f"{listen} does not answer: {_said(error)}", "start it: devops-agent run")
+        return fail("page", f"{listen} does not answer: {_said(error)}", "start it: devops-agent run")
     if " 200 " not in f"{answer} ":
-        return _fail("page", f"{listen} answers {answer or 'nothing'}", "look at the web role's log")
-    return _ok("page", f"{listen} answers")
+        return fail("page", f"{listen} answers {answer or 'nothing'}", "look at the web role's log")
+    return ok("page", f"{listen} answers")
 
 
 async def _plugins(settings: Settings) -> list[Finding]:
@@ -305,8 +287,8 @@ async def _inventory(parts: Parts, name: str) -> Finding:
         async with asyncio.timeout(_PATIENCE):
             found = await parts.inventories[name].discover()
     except (PluginError, TimeoutError) as error:
-        return _fail(name, _said(error), f"start it, or give this user the right to ask it (plugins.{name})")
-    return _ok(name, f"answers, {len(found)} container{'s' * (len(found) != 1)}")
+        return fail(name, _said(error), f"start it, or give this user the right to ask it (plugins.{name})")
+    return ok(name, f"answers, {len(found)} container{'s' * (len(found) != 1)}")
 
 
 async def _seen(parts: Parts, target: Target) -> Finding | None:
@@ -317,21 +299,21 @@ async def _seen(parts: Parts, target: Target) -> Finding | None:
             state = await parts.actuators[target.via].observe(target)
     except (PluginError, TimeoutError) as error:
         says = f"{target.name}: {_said(error)}"
-        return _fail(target.via, says, f"see that {target.via} can be used by this user, or take the target out")
+        return fail(target.via, says, f"see that {target.via} can be used by this user, or take the target out")
     word = "runs" if state.running else "is there, and does not run" if state.exists else "is not there"
     says = f"{target.name} ({target.ref or target.name}) {word}"
-    return _ok(target.via, says) if state.running else _warn(target.via, says, "see whether its name is right")
+    return ok(target.via, says) if state.running else warn(target.via, says, "see whether its name is right")
 
 
 def _opted_in(settings: Settings) -> Iterator[Finding]:
     acts = [target.name for target in settings.targets if target.managed and target.via]
     if acts:
-        yield _ok("opted in", f"may be acted on: {', '.join(acts)}")
+        yield ok("opted in", f"may be acted on: {', '.join(acts)}")
     elif settings.guard.managed_by_default:
-        yield _ok("opted in", "guard.managed_by_default opts in everything that is found")
+        yield ok("opted in", "guard.managed_by_default opts in everything that is found")
     else:
         way_out = "write `manage: true` at a target, or give a container the label devops-agent.enable=true"
-        yield _warn("opted in", "nothing that is written down may be acted on", way_out)
+        yield warn("opted in", "nothing that is written down may be acted on", way_out)
 
 
 def _never_touched(settings: Settings) -> Iterator[Finding]:
@@ -341,20 +323,8 @@ def _never_touched(settings: Settings) -> Iterator[Finding]:
         kind, _, name = thing.what.partition(": ")
         things.setdefault((kind, thing.why), []).append(name)
     for (kind, why), names in things.items():
-        yield _ok("never touched", f"{kind}{': ' if any(names) else ''}{', '.join(names)} ({why})")
+        yield ok("never touched", f"{kind}{': ' if any(names) else ''}{', '.join(names)} ({why})")
 
 
 def _said(error: Exception) -> str:
     return str(error) or f"no answer within {_PATIENCE:g} s"
-
-
-def _ok(what: str, says: str) -> Finding:
-    return Finding(level=Level.OK, what=what, says=says)
-
-
-def _warn(what: str, says: str, way_out: str) -> Finding:
-    return Finding(level=Level.WARN, what=what, says=says, way_out=way_out)
-
-
-def _fail(what: str, says: str, way_out: str) -> Finding:
-    return Finding(level=Level.FAIL, what=what, says=says, way_out=way_out)

@@ -90,16 +90,18 @@ def check_config(call: Call) -> None:
 def examine(call: Call) -> None:
     """Look at everything the agent needs, and say what to mend.
 
-    Looks at configuration, state folder, store, roles, plugins, secret files, the never-touch set, what is opted in,
-    the alerting's sign of life, switches and clock. Changes nothing. The exit code is 1 when something fails.
+    Looks at configuration, state folder, store, roles, plugins, secret files, whether metrics, logs, model and channels
+    can be reached, the never-touch set, what is opted in, the alerting's sign of life, switches and clock. Changes
+    nothing and sends no message; `devops-agent notify test CHANNEL` does. The exit code is 1 when something fails.
     """
     import asyncio
 
     from devops_agent.app import doctor
+    from devops_agent.app.finding import Level
     from devops_agent.config import environment
 
     findings = asyncio.run(doctor.examine(call.file(), environ=environment()))
-    failed = any(finding.level is doctor.Level.FAIL for finding in findings)
+    failed = any(finding.level is Level.FAIL for finding in findings)
     if call.as_json:
         say.document({"ok": not failed, "findings": findings})
     else:
@@ -107,7 +109,7 @@ def examine(call: Call) -> None:
             say.table((), [(finding.level.value.ljust(4), finding.what.ljust(13), finding.says)])
             if finding.way_out:
                 say.hanging(f"{'':19}{say.coloured('→', 'yellow')} ", finding.way_out)
-        worse = sum(finding.level is not doctor.Level.OK for finding in findings)
+        worse = sum(finding.level is not Level.OK for finding in findings)
         say.line()
         say.line("everything is in order" if not worse else f"{worse} of {len(findings)} lines need a look")
     if failed:

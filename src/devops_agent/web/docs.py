@@ -29,6 +29,8 @@ _TAGS = {
     "catalogue": "What there is",
     "learning": "What was learnt",
     "knowledge": "What is known from closed incidents",
+    "people": "Who is called",
+    "reports": "Told over time",
     "record": "The record",
 }
 
