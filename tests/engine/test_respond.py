@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as searching
 from hypothesis import strategies as st
@@ -224,6 +225,20 @@ async def test_without_a_runbook_a_person_is_called_at_once(set_scene: Set) -> N
         await scene.run(1)
         assert "no runbook is for down on fake" in (await scene.incident()).reason
         assert (await scene.incident()).status is Status.ESCALATED
+
+
+@pytest.mark.parametrize(("severity", "kinds"), [("critical", ["found", "escalated"]), ("warning", ["escalated"] * 2)])
+async def test_who_has_an_incident_is_called_again_only_when_it_gets_worse(
+    set_scene: Set, severity: str, kinds: list[str]
+) -> None:
+    async with set_scene(runbooks=[]) as scene:
+        await scene.deliver(alert("HighLatency", source="alertmanager", at=scene.clock, severity=severity))
+        await scene.run(40)
+        scene.world.kill("api")
+        await scene.deliver(alert("ServiceDown", at=scene.clock))
+        await scene.run(40)
+        told = await scene.store.read(lambda rows: outbox.of_incident(rows, "INC-1"))
+        assert [notice.kind for notice in told] == kinds
 
 
 async def test_a_service_that_was_healed_three_times_and_dies_again_is_a_crash_loop(set_scene: Set) -> None:

@@ -10,7 +10,7 @@ from devops_agent.engine import lifecycle
 from devops_agent.model.alert import Severity
 from devops_agent.model.incident import Incident, Status
 from devops_agent.model.notice import Notice
-from devops_agent.store import outbox
+from devops_agent.store import events, outbox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _STORM = timedelta(hours=1)
 """How long one notice speaks for a storm."""
 
+_LATELY = 50
+"""Events that are looked at for whether people have an incident already."""
+
 log = logging.getLogger("devops_agent.notices")
 
 
@@ -30,9 +33,19 @@ def climb(
 ) -> Incident:
     """Hand an incident to a person: mark it, say why and what next."""
     steps = tuple(dict.fromkeys(step for step in next_steps if step))
+    kind = "found" if _was_handed_over(rows, incident) else "escalated"
     moved = lifecycle.move(rows, incident, Status.ESCALATED, reason=reason, next_steps=steps, now=now)
-    tell(rows, moved, kind="escalated", says=reason, next_steps=steps, settings=settings, now=now)
+    tell(rows, moved, kind=kind, says=reason, next_steps=steps, settings=settings, now=now)
     return moved
+
+
+def _was_handed_over(rows: Rows, incident: Incident) -> bool:
+    """Whether people have it already, as bad as it is, and nothing was done since: then only more is known."""
+    told = (one for one in outbox.of_incident(rows, incident.id) if one.kind == "escalated")
+    worst = max((one.severity.rank for one in told), default=None)
+    lately = (event.kind for event in reversed(events.tail(rows, incident.id, limit=_LATELY)))
+    last = next((kind for kind in lately if kind in ("escalated", "step", "opened", "reopened")), "")
+    return last == "escalated" and worst is not None and worst >= incident.severity.rank
 
 
 def tell(  # noqa: PLR0913 — a notice has these parts

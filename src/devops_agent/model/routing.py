@@ -22,8 +22,8 @@ CALM = frozenset({"acted", "thawed", "acknowledged", *ENDS})
 SCHEDULED = frozenset({"report"})
 """Kinds whose time was chosen by people: neither quiet hours nor limits hold them back."""
 KINDS = (
-    "escalated", "approval", "climbed", "reminder", "handed_over", "acknowledged", "unmuted", "acted", "healed",
-    "resolved", "storm", "group", "digest", "frozen", "thawed", "calendar", "undeliverable", "report",
+    "escalated", "approval", "found", "climbed", "reminder", "handed_over", "acknowledged", "unmuted", "acted",
+    "healed", "resolved", "storm", "group", "digest", "frozen", "thawed", "calendar", "undeliverable", "slo", "report",
 )  # fmt: skip
 """Every kind of notice."""
 MANY = 3
