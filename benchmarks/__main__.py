@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.table import as_json, as_text
 
-NAMES = ("startup", "footprint", "recovery", "intake", "drill")
+NAMES = ("startup", "footprint", "recovery", "intake", "dashboard", "drill", "notify")
 ON_DATA = ("diagnosis", "anomaly", "triage", "logs", "calibration")
 """Measured on recorded data; with what part of it, each says itself."""
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from devops_agent.durable.retry import backoff
 
-AT_ONCE = 4
+AT_ONCE = 8
 """Messages that one channel is handed at the same time."""
 _DOWN = 5
 """Failures in a row after which a channel counts as down."""

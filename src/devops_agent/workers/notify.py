@@ -38,6 +38,7 @@ _PATIENCE = timedelta(seconds=30)
 """How long a channel may take for its answer."""
 _FIRST_TRIES = 3
 """So often a message is tried in any case, however long it waited before its first time."""
+_RETRY_FIRST = timedelta(milliseconds=250)
 _RETRY_MOST = timedelta(minutes=5)
 _NEAR = timedelta(seconds=2)
 """Up to so far ahead the run waits itself, instead of being parked and claimed anew."""
@@ -263,7 +264,7 @@ class Postman:
         line.failed(now, after=after)
         if one.tries >= _FIRST_TRIES and now - one.created_at >= give_up:
             return Answer(delivery=one, at=now, says=f"{says}; it was tried {one.tries} times")
-        wait = max(backoff(one.tries, most=_RETRY_MOST), min(after or timedelta(), give_up))
+        wait = max(backoff(one.tries, first=_RETRY_FIRST, most=_RETRY_MOST), min(after or timedelta(), give_up))
         return Answer(delivery=one, at=now, says=says, again_at=now + wait, unclear=unclear)
 
     def _settle(self, rows: Rows, answer: Answer, settings: Settings) -> None:
