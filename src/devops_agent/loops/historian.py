@@ -68,6 +68,8 @@ class Historian:
         self._open: dict[str, _Open] = {}
         self._closed: list[tuple[str, Bucket]] = []
         self._patterns: frozenset[str] = frozenset()
+        self._made: datetime | None = None
+        """Up to which bucket of five minutes hours and days are made."""
 
     def note(self, seen: Sighting) -> None:
         """Count what was seen of a target, and that it was so until now as it was before."""
@@ -102,10 +104,12 @@ class Historian:
             if open_.at < begun:
                 self._count(name, open_, now)
         await self._write()
-        await self._make(HOUR, until=begun)
-        hours = await self._store.read(lambda rows: readings.made_until(rows, HOUR))
-        if hours is not None:
-            await self._make(DAY, until=hours)
+        if begun != self._made:
+            await self._make(HOUR, until=begun)
+            hours = await self._store.read(lambda rows: readings.made_until(rows, HOUR))
+            if hours is not None:
+                await self._make(DAY, until=hours)
+            self._made = begun
 
     async def close(self, now: datetime) -> None:
         """Write everything, also what is not full: the next start goes on where this one ends."""
