@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
@@ -9,26 +10,36 @@ import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from devops_agent.app.clock import SystemClock
+from devops_agent.app.worker import Worker
+from devops_agent.config.settings import Settings
+from devops_agent.engine import escalate
 from devops_agent.kit.testing.notifier import message
 from devops_agent.kit.testing.notifier_contract import HOSTILE
 from devops_agent.model.alert import Severity
+from devops_agent.model.contact import Channel, Notify
 from devops_agent.model.notice import Question
 from devops_agent.plugins.email import notifier as email
 from devops_agent.plugins.slack import notifier as slack
 from devops_agent.plugins.twilio import notifier as twilio
 from devops_agent.ports import NotifyError
+from devops_agent.store import deliveries, incidents, open_store, outbox
 from tests.kit.answering import own_authority
 from tests.plugins.channels import Posted, Says, secret_file, service, tools
 from tests.real.interfaces import Interface
 from tests.real.parts import Missing, Program, answers, find, free_port
+from tests.real.running import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from devops_agent.store.rows import Rows
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
@@ -144,6 +155,48 @@ async def test_a_server_that_is_down_for_a_while_gets_mails_later_in_order(
     for key in ("INC-1/a", "INC-1/b"):
         await notifier.send(message(key, title=key))
     assert [mail["subject"] for mail in server.mails] == ["[critical] INC-1/a", "[critical] INC-1/b"]
+
+
+async def test_notices_that_found_the_server_down_arrive_later_once_and_in_order(
+    tmp_path: Path, maildev: Callable[..., MailServer]
+) -> None:
+    server = maildev()
+    server.stop()
+    options = {
+        "host": "localhost", "port": server.port, "security": "none", "sender": "agent@example.com",
+        "to": ["alice@example.com"],
+    }  # fmt: skip
+    channels = (Channel(name="mail", via="email", options=options),)
+    settings = Settings(notify=Notify(channels=channels, group_window=timedelta()))
+    stop = asyncio.Event()
+    async with await open_store(f"sqlite:///{tmp_path}/agent.db") as store:
+        worker = Worker(settings, store, clock=SystemClock(), queues=[outbox.QUEUE])
+        working = asyncio.create_task(worker.run(stop, idle=None, parent=0))
+        for kind in ("escalated", "approval"):
+            await store.write(partial(_tell, kind=kind, settings=settings), tell=("events", outbox.QUEUE))
+
+        async def both_were_tried() -> bool | None:
+            waiting = await store.read(lambda rows: deliveries.waiting(rows, "mail"))
+            return (len(waiting) == 2 and any(one.tries for one in waiting)) or None
+
+        async def both_arrived() -> bool | None:
+            return len(server.mails) >= 2 or None
+
+        await until(both_were_tried, "a try")
+        server.start()
+        await until(both_arrived, "both mails")
+        stop.set()
+        await working
+    assert [mail["text"].split()[0] for mail in server.mails] == ["escalated", "approval"]
+
+
+def _tell(rows: Rows, *, kind: str, settings: Settings) -> None:
+    """Tell something of the one incident there is; its first word is its kind."""
+    now = SystemClock().now()
+    incident = incidents.get(rows, "INC-1") or incidents.open_(
+        rows, target="api", cause_group="g", kind="down", severity=Severity.CRITICAL, title="is down", now=now
+    )
+    escalate.tell(rows, incident, kind=kind, says=f"{kind} is what it is", settings=settings, now=now)
 
 
 async def test_a_password_is_asked_for_and_a_wrong_one_refused_for_good(
