@@ -160,20 +160,26 @@ class Sought(Fact, kw_only=True):
 
 def search(rows: Rows, sought: Sought, *, before: int = 2**62, limit: int = 100) -> list[Event]:
     """Return the newest events first that are as `sought`, those older than `before` only."""
+    # Only what is asked for is written, so that the index that fits can be used.
+    asked = ["seq < :before"]
+    asked += [f"{name} = :{name}" for name in ("kind", "actor", "target", "incident") if getattr(sought, name)]
+    if sought.since is not None:
+        asked.append("at >= :since")
+    if sought.until is not None:
+        asked.append("at < :until")
+    if sought.text:
+        asked.append("lower(says) LIKE :text ESCAPE '!'")
     return [
         _event(row)
         for row in rows.all(
-            f"SELECT {_COLUMNS} FROM events WHERE seq < :before AND (:kind = '' OR kind = :kind)"
-            " AND (:actor = '' OR actor = :actor) AND (:target = '' OR target = :target)"
-            " AND (:incident = '' OR incident = :incident) AND at >= :since AND at < :until"
-            " AND (:text = '' OR lower(says) LIKE :text ESCAPE '!') ORDER BY seq DESC LIMIT :limit",
+            f"SELECT {_COLUMNS} FROM events WHERE {' AND '.join(asked)} ORDER BY seq DESC LIMIT :limit",
             before=before,
             kind=sought.kind,
             actor=sought.actor,
             target=sought.target,
             incident=sought.incident,
-            since=to_us(sought.since) if sought.since else -(2**62),
-            until=to_us(sought.until) if sought.until else 2**62,
+            since=to_us(sought.since) if sought.since else 0,
+            until=to_us(sought.until) if sought.until else 0,
             text=containing(sought.text),
             limit=limit,
         )

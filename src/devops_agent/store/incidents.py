@@ -195,12 +195,13 @@ class Sought(Fact, kw_only=True):
 
 def search(rows: Rows, sought: Sought, *, before: int = 2**62, limit: int = 50) -> list[Incident]:
     """Return incidents that are as `sought`, newest first, those numbered below `before`."""
+    asked = ["number < :before", *_asked(sought)]
+    if sought.status:
+        asked.append("status <> 'resolved'" if sought.status == "unresolved" else "status = :status")
     return [
         _incident(row)
         for row in rows.all(
-            f"SELECT {_COLUMNS} FROM incidents WHERE number < :before"
-            " AND (:status = '' OR status = :status OR (:status = 'unresolved' AND status <> 'resolved'))"
-            f" AND {_AS_SOUGHT} ORDER BY number DESC LIMIT :limit",
+            f"SELECT {_COLUMNS} FROM incidents WHERE {' AND '.join(asked)} ORDER BY number DESC LIMIT :limit",
             before=before,
             status=sought.status,
             limit=limit,
@@ -211,17 +212,22 @@ def search(rows: Rows, sought: Sought, *, before: int = 2**62, limit: int = 50) 
 
 def count_sought(rows: Rows, sought: Sought) -> dict[str, int]:
     """Return status → how many incidents of it are as `sought`, whose own status does not count."""
-    found = rows.all(
-        f"SELECT status, count(*) AS n FROM incidents WHERE {_AS_SOUGHT} GROUP BY status", **_values(sought)
-    )
+    where = f"WHERE {' AND '.join(asked)}" if (asked := _asked(sought)) else ""
+    found = rows.all(f"SELECT status, count(*) AS n FROM incidents {where} GROUP BY status", **_values(sought))
     return {row["status"]: int(row["n"]) for row in found}
 
 
-_AS_SOUGHT = (
-    "(:severity = '' OR severity = :severity) AND (:target = '' OR target = :target) AND (:kind = '' OR kind = :kind)"
-    " AND opened_at >= :since AND opened_at < :until AND (:text = '' OR lower(title) LIKE :text ESCAPE '!'"
-    " OR lower(reason) LIKE :text ESCAPE '!' OR lower(target) LIKE :text ESCAPE '!' OR lower(id) LIKE :text ESCAPE '!')"
-)
+def _asked(sought: Sought) -> list[str]:
+    """Return the conditions that are asked for, and no others, so that the index that fits can be used."""
+    asked = [f"{name} = :{name}" for name in ("severity", "target", "kind") if getattr(sought, name)]
+    if sought.since is not None:
+        asked.append("opened_at >= :since")
+    if sought.until is not None:
+        asked.append("opened_at < :until")
+    if sought.text:
+        like = (f"lower({column}) LIKE :text ESCAPE '!'" for column in ("title", "reason", "target", "id"))
+        asked.append(f"({' OR '.join(like)})")
+    return asked
 
 
 def _values(sought: Sought) -> dict[str, object]:
@@ -230,8 +236,8 @@ def _values(sought: Sought) -> dict[str, object]:
         "target": sought.target,
         "kind": sought.kind,
         "text": containing(sought.text),
-        "since": to_us(sought.since) if sought.since else -(2**62),
-        "until": to_us(sought.until) if sought.until else 2**62,
+        "since": to_us(sought.since) if sought.since else 0,
+        "until": to_us(sought.until) if sought.until else 0,
     }
 
 
