@@ -67,7 +67,7 @@ class Ladders(RuleBasedStateMachine):
         self.room.escalate(incident)
         self.called.add(incident.id)
 
-    @precondition(lambda self: self.unresolved)
+    @precondition(lambda self: bool(self.unresolved))
     @rule(data=st.data())
     def ask(self, data: st.DataObject) -> None:
         incident = incidents.get(self.room.rows, data.draw(st.sampled_from(self.unresolved)))
@@ -76,14 +76,14 @@ class Ladders(RuleBasedStateMachine):
             self.room.ask(incident)
             self.taken.pop(incident.id, None)
 
-    @precondition(lambda self: approvals.pending(self.room.rows))
+    @precondition(lambda self: bool(approvals.pending(self.room.rows)))
     @rule()
     def answer(self) -> None:
         asked = approvals.pending(self.room.rows)[0]
         self.room.answer(asked.id)
         self.called.discard(asked.incident)
 
-    @precondition(lambda self: self.unresolved)
+    @precondition(lambda self: bool(self.unresolved))
     @rule(data=st.data())
     def acknowledge(self, data: st.DataObject) -> None:
         id_ = data.draw(st.sampled_from(self.unresolved))
@@ -91,14 +91,14 @@ class Ladders(RuleBasedStateMachine):
         self.taken[id_] = len(self.room.got)
         self.called.discard(id_)
 
-    @precondition(lambda self: self.unresolved)
+    @precondition(lambda self: bool(self.unresolved))
     @rule(data=st.data(), to=st.sampled_from(_RUNGS))
     def hand_over(self, data: st.DataObject, to: str) -> None:
         id_ = data.draw(st.sampled_from(self.unresolved))
         escalation.hand_over(self.room.rows, id_, to=to, by="alice", notify=_NOTIFY, now=self.room.now)
         self.taken.pop(id_, None)
 
-    @precondition(lambda self: self.unresolved)
+    @precondition(lambda self: bool(self.unresolved))
     @rule(data=st.data(), minutes=st.integers(1, 90))
     def mute(self, data: st.DataObject, minutes: int) -> None:
         id_ = data.draw(st.sampled_from(self.unresolved))
@@ -106,7 +106,7 @@ class Ladders(RuleBasedStateMachine):
         escalation.mute(self.room.rows, incident=id_, by="bob", until=until, notify=_NOTIFY, now=self.room.now)
         self.called.discard(id_)
 
-    @precondition(lambda self: self.unresolved)
+    @precondition(lambda self: bool(self.unresolved))
     @rule(data=st.data(), told=st.booleans())
     def heal(self, data: st.DataObject, *, told: bool) -> None:
         incident = incidents.get(self.room.rows, data.draw(st.sampled_from(self.unresolved)))
@@ -190,5 +190,10 @@ def _began_higher(room: Mailroom, incident: str) -> bool:
 @pytest.mark.slow
 def test_ladders(tmp_path: Path) -> None:
     with one_transaction(tmp_path) as rows:
+
+        class Here(Ladders):
+            def __init__(self) -> None:
+                super().__init__(rows)
+
         how = settings(max_examples=examples(25), stateful_step_count=15, deadline=None)
-        run_state_machine_as_test(lambda: Ladders(rows), settings=how)
+        run_state_machine_as_test(Here, settings=how)

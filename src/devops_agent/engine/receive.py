@@ -89,7 +89,7 @@ def _is_about(alert: Alert, incident: Incident, directory: Directory) -> bool:
 def _respond_to(rows: Rows, assigned: correlate.Assigned, *, ground: Ground, now: datetime) -> None:
     for incident in assigned.opened:
         runs.enqueue(rows, RUNS, "respond", key=incident.id, lock=incident.target, now=now, version=ground.version)
-    for incident in assigned.joined:
+    for incident in {one.id: one for one in assigned.joined}.values():  # in a flood the same one, group after group
         if incident.status is not Status.ESCALATED:
             runs.wake(rows, RUNS, incident.id, now=now)
         elif _is_graver(rows, incident, ground=ground):  # a person has it, and was told of less

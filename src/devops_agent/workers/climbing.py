@@ -66,7 +66,7 @@ def taken_by(turn: Round, notice: Notice, incident: Incident) -> str:
 
 def climb(turn: Round) -> None:
     """Tell the next rungs and remind, where that is due; end what needs nobody any more."""
-    for one in escalations.every_living(turn.rows):
+    for one in escalations.pressing(turn.rows, now=turn.now):
         incident = incidents.get(turn.rows, one.incident)
         if says := _settled(turn, one, incident):
             escalations.write(turn.rows, one.with_(state=Climb.OVER, says=says, ended_at=turn.now))
