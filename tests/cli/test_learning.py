@@ -84,3 +84,13 @@ def test_what_cannot_be_heard_is_refused(taught: Caller) -> None:
     assert "cannot learn from nothing" in taught.refuses("feedback", "INC-1", code=1)
     assert "no fault class 'gremlins'" in taught.refuses("feedback", "INC-1", "--kind", "gremlins", code=1)
     assert "INC-99" in taught.refuses("feedback", "INC-99", "--right", code=3)
+
+
+def test_a_target_that_there_is_not_is_not_one_on_which_nothing_was_done(taught: Caller) -> None:
+    assert "did you mean 'checkout'" in taught.refuses("learning", "--target", "chekout", code=3)
+    assert "nothing was done on db yet" in taught.says("learning", "--target", "db")
+
+
+@pytest.mark.parametrize("words", [("--right", "--wrong"), ("--helped", "--harmful"), ("--mended", "--useless")])
+def test_words_that_contradict_each_other_are_refused(taught: Caller, words: tuple[str, str]) -> None:
+    assert "contradict each other" in taught.refuses("feedback", "INC-1", *words, code=2)

@@ -67,7 +67,20 @@ def test_incidents_are_those_that_are_open_unless_all_are_asked_for(site: Caller
     assert site.document("incidents", "--target", "nobody") == []
     assert set(site.document("incidents")[0]) == INCIDENT_KEYS
     assert "INC-1" not in site.says("incidents")
-    assert "no incident" in site.says("incidents", "--target", "nobody")
+    assert "no such incident" in site.says("incidents", "--target", "nobody")
+
+
+def test_incidents_are_found_by_what_they_say_how_bad_and_of_which_kind(site: Caller) -> None:
+    assert [one["id"] for one in site.document("incidents", "--text", "DISK")] == ["INC-2"]
+    assert [one["id"] for one in site.document("incidents", "--severity", "critical")] == ["INC-4", "INC-3"]
+    assert [one["id"] for one in site.document("incidents", "--all", "--kind", "down")] == ["INC-4", "INC-1"]
+
+
+def test_an_incident_begins_with_its_story_in_plain_words(site: Caller) -> None:
+    shown = site.says("show", "INC-2")
+    assert "You are asked to approve or deny APR-1" in shown
+    assert shown.index("You are asked") < shown.index("Timeline")
+    assert "APR-1" in site.document("show", "INC-2")["story"]["asked"]
 
 
 def test_show_tells_the_timeline_relative_to_the_opening(site: Caller) -> None:

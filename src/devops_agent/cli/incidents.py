@@ -34,28 +34,46 @@ _STATUSES = (
     "resolved",
 )
 
+_SEVERITIES = ("critical", "warning", "info", "none")
+
 
 @command(
     "incidents",
     "devops-agent incidents",
     "devops-agent incidents --all --target checkout --limit 20",
     "devops-agent incidents --status escalated --json",
+    "devops-agent incidents --all --text disk --severity critical",
 )
 @click.option("--all", "everything", is_flag=True, help="Also those that are resolved.")
 @click.option("--target", metavar="TARGET", default="", help="Only those of one target.")
 @click.option("--status", type=click.Choice(_STATUSES), help="Only those that stand so.")
+@click.option("--severity", type=click.Choice(_SEVERITIES), help="Only those that are so bad.")
+@click.option("--kind", metavar="CLASS", default="", help="Only those of one fault class, such as disk_filling.")
+@click.option("--text", metavar="TEXT", default="", help="Only those with this in title, reason, target or id.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many at most.")
-def list_incidents(call: Call, *, everything: bool, target: str, status: str | None, limit: int) -> None:
+def list_incidents(
+    call: Call,
+    *,
+    everything: bool,
+    target: str,
+    status: str | None,
+    severity: str | None,
+    kind: str,
+    text: str,
+    limit: int,
+) -> None:
     """List incidents, newest first: by default those that are not resolved."""
     from devops_agent.store import incidents
 
     asked = status or ("" if everything else "unresolved")
-    found = call.read(lambda rows: incidents.page(rows, status=asked, target=target, limit=limit))
+    sought = incidents.Sought(status=asked, target=target, severity=severity or "", kind=kind, text=text)
+    found = call.read(lambda rows: incidents.search(rows, sought, limit=limit))
     if call.as_json:
         say.document(found)
         return
     if not found:
-        say.line("no incident" if everything else "no incident is open")
+        narrowed = any((target, status, severity, kind, text))
+        say.line("no such incident" if narrowed else "no incident" if everything else "no incident is open")
         return
     now = call.now
     rows = [

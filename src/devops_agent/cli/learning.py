@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from devops_agent.cli import say
-from devops_agent.cli.call import Call, command
+from devops_agent.cli.call import Call, Trouble, command
+from devops_agent.cli.exits import Exit
 from devops_agent.cli.incidents import known
+from devops_agent.cli.ordering import see_target
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from devops_agent.engine.lessons import Confidence, Learnt, Lessons
     from devops_agent.store.rows import Rows
 
@@ -31,6 +35,8 @@ def show_learning(call: Call, *, target: str) -> None:
     settings, now = call.settings(), call.now
 
     def read(rows: Rows) -> Lessons:
+        if target:
+            see_target(rows, settings, target)
         every = {one.target.name: one.target for one in targets.all_(rows)} | {
             one.name: one for one in settings.targets
         }
@@ -44,6 +50,8 @@ def show_learning(call: Call, *, target: str) -> None:
     _tell_confidence(found)
     _tell_runbooks(found)
     _tell_actions(found.actions)
+    if target and not found.actions:
+        say.line(f"nothing was done on {target} yet")
 
 
 @command(
@@ -53,18 +61,16 @@ def show_learning(call: Call, *, target: str) -> None:
     "devops-agent feedback INC-4 --harmful",
 )
 @click.argument("incident")
-@click.option("--right", "diagnosis", flag_value="right", help="What was said to be wrong, was wrong.")
-@click.option("--wrong", "diagnosis", flag_value="wrong", help="It was not.")
+@click.option("--right", is_flag=True, help="What was said to be wrong, was wrong.")
+@click.option("--wrong", is_flag=True, help="It was not.")
 @click.option("--kind", metavar="CLASS", default="", help="What was really wrong: a fault class, or `well`.")
 @click.option("--component", metavar="NAME", default="", help="Where the cause really lay.")
-@click.option("--helped", "outcome", flag_value="helped", help="The last plan helped, whatever was measured.")
-@click.option("--useless", "outcome", flag_value="useless", help="The last plan did not help.")
-@click.option("--harmful", "outcome", flag_value="harmful", help="The last plan did harm: its actions are asked for.")
-@click.option("--mended", "outcome", flag_value="mended", help="It was not over by itself: a person mended it.")
+@click.option("--helped", is_flag=True, help="The last plan helped, whatever was measured.")
+@click.option("--useless", is_flag=True, help="The last plan did not help.")
+@click.option("--harmful", is_flag=True, help="The last plan did harm: its actions are asked for.")
+@click.option("--mended", is_flag=True, help="It was not over by itself: a person mended it.")
 @click.option("--comment", default="", help="Why; kept in the timeline.")
-def give_feedback(
-    call: Call, incident: str, *, diagnosis: str | None, kind: str, component: str, outcome: str | None, comment: str
-) -> None:
+def give_feedback(call: Call, incident: str, *, kind: str, component: str, comment: str, **said_of: bool) -> None:
     """Say whether a diagnosis was right, and what the last plan did; open and closed incidents alike.
 
     It goes before what the agent inferred, weighs more, and changes trust at once.
@@ -73,7 +79,9 @@ def give_feedback(
 
     from devops_agent.engine.feedback import Feedback, hear
 
-    told = {"diagnosis": diagnosis or "", "kind": kind, "component": component, "outcome": outcome or ""}
+    diagnosis = _only_one(said_of, "right", "wrong")
+    outcome = _only_one(said_of, "helped", "useless", "harmful", "mended")
+    told = {"diagnosis": diagnosis, "kind": kind, "component": component, "outcome": outcome}
     said = msgspec.convert({**told, "comment": comment}, Feedback)
     now = call.now
     says = call.write(lambda rows: hear(rows, known(rows, incident).id, said, by=call.by, now=now))
@@ -82,6 +90,19 @@ def give_feedback(
         return
     say.line(says)
     say.note("devops-agent learning tells what that changes")
+
+
+def _only_one(given: Mapping[str, bool], *names: str) -> str:
+    """Return which of options that exclude each other was given; empty: none.
+
+    Raises:
+        Trouble: several were.
+
+    """
+    said = [name for name in names if given[name]]
+    if len(said) > 1:
+        raise Trouble(f"--{said[0]} and --{said[1]} contradict each other; give one of them", Exit.USAGE)
+    return said[0] if said else ""
 
 
 def _tell_confidence(found: Lessons) -> None:

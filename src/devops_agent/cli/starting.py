@@ -108,7 +108,7 @@ def examine(call: Call) -> None:
         for finding in findings:
             say.table((), [(finding.level.value.ljust(4), finding.what.ljust(13), finding.says)])
             if finding.way_out:
-                say.hanging(f"{'':19}{say.coloured('→', 'yellow')} ", finding.way_out)
+                say.hanging(f"{'':21}{say.coloured('→', 'yellow')} ", finding.way_out)
         worse = sum(finding.level is not Level.OK for finding in findings)
         say.line()
         say.line("everything is in order" if not worse else f"{worse} of {len(findings)} lines need a look")
