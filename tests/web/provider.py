@@ -17,11 +17,18 @@ from aiohttp import web
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
+from devops_agent.config.settings import Oidc
+from tests.web.serving import SETTINGS
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from devops_agent.config.settings import Settings
 
 CLIENT = "devops-agent"
 SECRET = "the-client-secret"
+ASKS = '<!doctype html><link rel="icon" href="data:,"><form method="post"><button>Yes</button></form>'
 RSA = RSAKey.generate_key(2048, {"kid": "rsa-1", "use": "sig"})
 EC = ECKey.generate_key("P-256", {"kid": "ec-1", "use": "sig"})
 STRANGER = RSAKey.generate_key(2048, {"kid": "rsa-1", "use": "sig"})
@@ -64,6 +71,15 @@ class Provider:
                 "scopes_supported": ["openid", "profile", "groups"],
                 **self.document,
             }
+        )
+
+    async def ask(self, request: web.Request) -> web.Response:
+        """Ask somebody in a browser, as providers do."""
+        return web.Response(text=ASKS, content_type="text/html")
+
+    async def send_back(self, request: web.Request) -> web.Response:
+        return web.Response(
+            status=303, headers={"Location": f"{request.query['redirect_uri']}?{self.enter(str(request.url))}"}
         )
 
     async def show_keys(self, request: web.Request) -> web.Response:
@@ -114,8 +130,8 @@ def _base64(raw: bytes) -> str:
 
 
 @asynccontextmanager
-async def providing() -> AsyncIterator[Provider]:
-    """Serve a provider on loopback until the block ends."""
+async def providing(host: str = "127.0.0.1") -> AsyncIterator[Provider]:
+    """Serve a provider on loopback until the block ends, under the name `host`."""
     made = Provider()
 
     @web.middleware
@@ -128,6 +144,8 @@ async def providing() -> AsyncIterator[Provider]:
 
     app = web.Application(middlewares=[note])
     app.router.add_get("/.well-known/openid-configuration", made.discover)
+    app.router.add_get("/authorize", made.ask)
+    app.router.add_post("/authorize", made.send_back)
     app.router.add_get("/keys", made.show_keys)
     app.router.add_post("/token", made.give_token)
     app.router.add_get("/userinfo", made.tell_more)
@@ -135,8 +153,21 @@ async def providing() -> AsyncIterator[Provider]:
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    made.url = f"http://{host}:{runner.addresses[0][1]}"
     try:
         yield made
     finally:
         await runner.cleanup()
+
+
+def settings_for(provider: Provider, folder: Path) -> Settings:
+    """Return the settings of a page that lets people in whom the provider vouches for."""
+    secret = folder / "secret"
+    secret.write_text(SECRET)
+    oidc = Oidc(
+        issuer=provider.url,
+        client_id=CLIENT,
+        client_secret_file=str(secret),
+        roles={"ops": "operator", "boss": "admin", "all": "viewer"},
+    )
+    return SETTINGS.with_(accounts=SETTINGS.accounts.with_(oidc=oidc))

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from devops_agent.config.settings import Oidc
 from devops_agent.model.account import Account, Role
 from devops_agent.store import accounts
 from tests.web import provider as providers
 from tests.web.people import add, page
-from tests.web.provider import CLIENT, SECRET, Provider, providing
-from tests.web.serving import SETTINGS, Answer, Running, running
+from tests.web.provider import CLIENT, Provider, providing, settings_for
+from tests.web.serving import Answer, Running, running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -32,15 +31,7 @@ async def provider() -> AsyncIterator[Provider]:
 @pytest.fixture
 async def site(tmp_path: Path, provider: Provider) -> AsyncIterator[Running]:
     """The page, which lets people in whom the provider vouches for."""
-    secret = tmp_path / "secret"
-    secret.write_text(SECRET)
-    oidc = Oidc(
-        issuer=provider.url,
-        client_id=CLIENT,
-        client_secret_file=str(secret),
-        roles={"ops": "operator", "boss": "admin", "all": "viewer"},
-    )
-    async with running(tmp_path, settings=SETTINGS.with_(accounts=SETTINGS.accounts.with_(oidc=oidc))) as web:
+    async with running(tmp_path, settings=settings_for(provider, tmp_path)) as web:
         yield web
 
 

@@ -367,7 +367,7 @@ SHAPES: Mapping[type, Shape] = {
     Accounts: Shape(rules={"session": Range(low=60 * _SECOND), "attempts_per_minute": _ONE_OR_MORE}),
     Oidc: Shape(
         rules={
-            "issuer": Form(pattern=r"|https?://[^\s/]+\S*", example="https://sso.example.com/realms/main"),
+            "issuer": Form(pattern=r"|https?://[^\s/\[\]]+\S*", example="https://sso.example.com/realms/main"),
             "client_secret_file": FilePath(),
             "roles": OneOf(words=tuple(Role)),
         }

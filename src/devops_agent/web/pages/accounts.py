@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
@@ -103,7 +103,7 @@ async def _show(request: Request, desk: Desk, *, name: str = "", secret: str = "
         return {
             "accounts": kept.all_(rows),
             "roles": list(Role),
-            "provider": settings.accounts.oidc.issuer,
+            "provider": urlsplit(settings.accounts.oidc.issuer).netloc,
             "linked": name,
             "link": f"{page}/login?token={quote(secret)}" if secret else "",
             "lasts": accounts.LINK_LASTS,

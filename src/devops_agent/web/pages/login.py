@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
@@ -144,7 +144,7 @@ def _ask(
         onward=quote(safe(next_)),
         name=name,
         ticket=ticket,
-        provider=desk.parts.settings().accounts.oidc.issuer,
+        provider=urlsplit(desk.parts.settings().accounts.oidc.issuer).netloc,
     )
     if told:
         shown.headers.update({name: value for name, value in told.headers.items() if name == "Retry-After"})
