@@ -126,6 +126,33 @@ async def test_the_record_is_searched_and_taken_along(admin: Browser) -> None:
     assert "Intact." in (await admin.get("/audit?verify=1")).text
 
 
+async def test_a_long_chain_is_proven_in_parts_that_each_show_how_far_it_is(
+    admin: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tell(rows: Rows) -> None:
+        for number in range(4_500):
+            events.add(rows, "step", f"did {number}", at=admin.web.clock.now())
+
+    await admin.web.store.write(tell)
+    monkeypatch.setattr("devops_agent.web.pages.audit._PROVEN_AT_ONCE", 2_000)
+    path, shown = "/audit?verify=1", []
+    while path:
+        text = (await admin.get(path)).text
+        shown.append(text.split('role="status"><b>')[1].split("</b>")[0])
+        onward = re.search(r'href="([^"]*)">Go on</a>', text)
+        path = onward[1].replace("&amp;", "&") if onward else ""
+    assert shown == ["Right so far.", "Right so far.", "Intact."]
+
+
+async def test_a_record_that_was_changed_is_found_out(admin: Browser) -> None:
+    def forge(rows: Rows) -> None:
+        rows.run("UPDATE events SET says = 'nothing happened' WHERE seq = 5")
+
+    await admin.web.store.write(forge)
+    text = (await admin.get("/audit?verify=1")).text
+    assert "<b>Broken.</b> Event 5 is not what was written." in text
+
+
 @pytest.mark.parametrize("path", ["/incidents", "/audit"])
 @pytest.mark.parametrize("name", ["text", "target", "kind", "since"])
 async def test_what_is_searched_for_is_only_text(operator: Browser, path: str, name: str) -> None:

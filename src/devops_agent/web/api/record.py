@@ -57,12 +57,18 @@ async def verify(desk: DeskOf) -> schemas.AuditProof:
     return await prove(desk)
 
 
-async def prove(desk: Desk) -> schemas.AuditProof:
-    """Return whether the chain of events holds; other requests are served between its parts."""
-    walked = events.Walked()
-    while not walked.done:
+async def walk(desk: Desk, walked: events.Walked, *, most: int | None = None) -> events.Walked:
+    """Walk the chain of events on, at most `most` events; other requests are served between its parts."""
+    end = None if most is None else walked.seq + most
+    while not walked.done and (end is None or walked.seq < end):
         before = walked
         walked = await desk.read(lambda rows: events.walk_on(rows, before, limit=_LINKS_AT_ONCE))  # noqa: B023 — awaited at once
+    return walked
+
+
+async def prove(desk: Desk) -> schemas.AuditProof:
+    """Return whether the chain of events holds."""
+    walked = await walk(desk, events.Walked())
     if walked.broken is None:
         says = f"all {walked.seq} events are as they were written"
         return schemas.AuditProof(intact=True, events=walked.seq, head=walked.hash, broken_at=None, says=says)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from devops_agent.store import events
 from devops_agent.web.api.incidents import NEWEST
-from devops_agent.web.api.record import prove
+from devops_agent.web.api.record import walk
 from devops_agent.web.asking import DeskOf
 from devops_agent.web.pages.incidents import Day, Text, address, moment
 from devops_agent.web.pages.shell import show
@@ -27,6 +27,8 @@ router = APIRouter(include_in_schema=False, default_response_class=Response)
 
 _SHOWN = 100
 _AT_ONCE = 1_000
+_PROVEN_AT_ONCE = 100_000
+"""Events of which the chain is proven before the page is shown: about a second's."""
 
 
 class Asked(BaseModel):
@@ -40,12 +42,15 @@ class Asked(BaseModel):
     since: Day = ""
     until: Day = ""
     cursor: Annotated[str, Field(pattern=r"^[0-9]{0,18}$")] = ""
-    verify: bool = False
+    verify: Annotated[int, Field(ge=0, le=2**62)] = 0
+    """The event from which on the chain is proven; 0: it is not."""
+    hash: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+    """Of the event before that one."""
 
     @property
     def given(self) -> dict[str, str]:
         """Return what narrows it."""
-        given: dict[str, str] = self.model_dump(exclude={"cursor", "verify"})
+        given: dict[str, str] = self.model_dump(exclude={"cursor", "verify", "hash"})
         return given
 
     @property
@@ -72,7 +77,10 @@ async def audit_(request: Request, desk: DeskOf, asked: Annotated[Asked, Query()
     """List everything that happened."""
     await desk.gate.viewer(request)
     sought = asked.sought
-    proof = await prove(desk) if asked.verify else None
+    walked = None
+    if asked.verify:
+        begin = events.Walked(seq=asked.verify - 1, hash=asked.hash or events.GENESIS)
+        walked = await walk(desk, begin, most=_PROVEN_AT_ONCE)
 
     def read(rows: Rows, _: datetime) -> dict[str, Any]:
         told = events.search(rows, sought, before=int(asked.cursor or NEWEST), limit=_SHOWN + 1)
@@ -81,7 +89,7 @@ async def audit_(request: Request, desk: DeskOf, asked: Annotated[Asked, Query()
             "told": told[:_SHOWN],
             "next": more,
             "cursor": asked.cursor,
-            "proof": proof,
+            "walked": walked,
             "given": asked.given,
             "narrowed": any(asked.given.values()),
             "kinds": events.all_kinds(rows),
