@@ -83,13 +83,11 @@ def message_id(key: str, *, domain: str) -> str:
 def html(message: Message) -> str:
     """Return the mail's HTML: styles inline, nothing loaded from anywhere, every value escaped."""
     colour = _OVER if message.closes else _COLOURS[message.severity]
-    return _PAGE.format(
-        title=_text(message.title), font=_FONT, colour=colour, content="\n".join(_content(message, colour))
-    )
+    return _PAGE.format(title=_text(message.title), font=_FONT, colour=colour, content="\n".join(_content(message)))
 
 
-def _content(message: Message, colour: str) -> Iterator[str]:
-    yield f'<p style="margin:0;color:{colour};font-weight:600">{_text(label(message))}</p>'
+def _content(message: Message) -> Iterator[str]:
+    yield f'<p style="margin:0;font-weight:600">{_text(label(message))}</p>'
     yield f'<h1 style="margin:4px 0 12px;font-size:20px;line-height:1.3">{_text(message.title)}</h1>'
     if message.says:
         yield f'<p style="margin:0 0 12px">{_text(message.says)}</p>'
