@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,6 +14,7 @@ import pytest
 from devops_agent.kit.testing import START
 from devops_agent.loops.workers import Workers
 from devops_agent.store import Store, heartbeats, open_store, runs
+from devops_agent.store.rows import Rows
 
 QUEUE = "heavy"
 
@@ -50,8 +51,16 @@ class Machine:
         self.processes.append(Started(pid=100 + len(self.processes)))
         return self.processes[-1]  # type: ignore[return-value]
 
-    def workers(self) -> Workers:
-        return Workers(self.store, (QUEUE,), role="worker", start=self.start, alive=lambda _: False, hears=("news",))
+    def workers(self, *, needed: Callable[[Rows], bool] = lambda _: False) -> Workers:
+        return Workers(
+            self.store,
+            (QUEUE,),
+            role="worker",
+            start=self.start,
+            alive=lambda _: False,
+            hears=("news",),
+            needed=needed,
+        )
 
     async def enqueue(self, *, due: datetime = START) -> None:
         await self.store.write(
@@ -170,5 +179,15 @@ async def test_what_may_mean_work_and_the_end_of_a_process_ask_for_a_look_at_onc
         here.processes[0].returncode = 0
         here.processes[0].ended.set()
         await asyncio.wait_for(workers.bell.wait(), 5)
+        await workers.tick(START)
+        assert len(here.processes) == 2
+
+
+async def test_one_that_is_needed_without_work_is_started_and_kept(tmp_path: Path) -> None:
+    async with machine(tmp_path) as here:
+        workers = here.workers(needed=lambda _: True)
+        await workers.tick(START)
+        assert len(here.processes) == 1
+        here.processes[0].returncode = 0
         await workers.tick(START)
         assert len(here.processes) == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from devops_agent.config.settings import Settings
     from devops_agent.model.contact import Channel
     from devops_agent.ports import Clock, Notifier
+
+
+log = logging.getLogger("devops_agent.notify")
 
 
 @runtime_checkable
@@ -71,7 +75,10 @@ class Channels:
     def stay(self, names: Collection[str], *, answer: Callable[[str], Awaitable[str]]) -> None:
         """Stay connected with these channels and no others; what people ask there is answered by `answer`."""
         for name in [name for name in self._serving if name not in names or self._serving[name].done()]:
-            self._serving.pop(name).cancel()
+            task = self._serving.pop(name)
+            if task.done() and not task.cancelled():
+                log.error("nobody can ask on a channel now", extra={"channel": name}, exc_info=task.exception())
+            task.cancel()
         for name in [name for name in names if name not in self._serving]:
             with contextlib.suppress(NotifyError):
                 notifier = self.of(name)
