@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from devops_agent.model.target import Target
+    from devops_agent.store.heartbeats import Heartbeat
     from devops_agent.store.rows import Rows
 
 _SILENT_AFTER = timedelta(seconds=30)
@@ -37,7 +38,10 @@ def show_status(call: Call) -> None:
         for one in targets.all_(rows):
             health[one.health.value] = health.get(one.health.value, 0) + 1
         return {
-            "roles": {name: _role(beats.get(name), now=now) for name in ("agent", "web")},
+            "roles": {
+                **{name: _role(beats.get(name), now=now) for name in ("agent", "web")},
+                **{name: _role(beat, now=now) for name, beat in sorted(beats.items()) if _works(beat, now=now)},
+            },
             "targets": health,
             "incidents": incidents.count_by_status(rows),
             "open": incidents.open_ones(rows, limit=10),
@@ -119,7 +123,12 @@ def show_statistics(call: Call, *, target: str) -> None:
     say.table(("action", "for", "target", "done", "verified", "undone", "took"), rows)
 
 
-def _role(beat: Any, *, now: datetime) -> dict[str, Any]:  # noqa: ANN401 — a Heartbeat or None
+def _works(beat: Heartbeat, *, now: datetime) -> bool:
+    """Whether it is a worker at work: those end when there is nothing to do, and silence says nothing of them."""
+    return beat.role not in ("agent", "web") and now - beat.at <= _SILENT_AFTER
+
+
+def _role(beat: Heartbeat | None, *, now: datetime) -> dict[str, Any]:
     if beat is None:
         return {"alive": False, "says": "never seen", "at": None, "pid": None, "version": None, "started_at": None}
     alive = now - beat.at <= _SILENT_AFTER

@@ -26,7 +26,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "agent": ("starting:run_agent", "Run the agent alone: it watches and acts, and listens on nothing."),
         "web": ("starting:run_web", "Run the page and the API alone: they take alerts, and act on nothing."),
         "mcp": ("mcp:serve_mcp", "Serve MCP for editors and assistants."),
-        "worker": ("starting:run_worker", "Run a worker: it looks closer at incidents, and acts on nothing."),
+        "worker": ("starting:run_worker", "Run a worker: it looks closer, tells people, reports, and acts on nothing."),
         "login": ("tokens:make_link", "Print a link that opens the page once."),
     },
     "Look": {

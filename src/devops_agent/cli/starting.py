@@ -167,10 +167,10 @@ def run_web(call: Call) -> None:
 @command("worker", "devops-agent worker", "devops-agent worker --queues investigate", data=False)
 @click.option("--queues", metavar="NAMES", help="Only these queues, with commas between; all if left out.")
 def run_worker(call: Call, *, queues: str | None) -> None:
-    """Run a worker: it looks closer at incidents (logs, metrics, causes), and acts on nothing.
+    """Run a worker: it looks closer (queue investigate), tells people (notify), makes reports (report); never acts.
 
-    The agent starts one by itself when there is work. This is for those who set `investigation.start_worker: false`
-    and let systemd or a container engine keep workers.
+    The agent starts workers by itself when there is work. This is for those who set `investigation.start_worker: false`
+    or `notify.start_worker: false`, and let systemd or a container engine keep workers.
     """
     load_all(call)
     chosen = ("--queues", queues) if queues else ()
