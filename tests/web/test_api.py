@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from devops_agent.config.settings import Settings
+from devops_agent.model.alert import Severity
+from devops_agent.model.notice import Delivery, Notice, Receipt, Stage
 from devops_agent.model.sighting import Health, Sighting
 from devops_agent.model.target import Check, Target
-from devops_agent.store import events, incidents, targets
+from devops_agent.store import deliveries, events, incidents, outbox, targets
 from tests.web import seed
 from tests.web.serving import Running
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from devops_agent.model.incident import Incident
+    from devops_agent.store.rows import Rows
 
 
 @pytest.fixture
@@ -320,6 +323,30 @@ async def test_alerts_and_notices_can_be_read(full: Running) -> None:
     assert len(listed) == 2
     assert {one["incident"] for one in listed} <= {"INC-1", "INC-2", "INC-3", "INC-4"}
     assert (await full.get("/api/v1/outbox")).json()["items"] == []
+
+
+async def test_notices_are_listed_with_what_became_of_them_on_each_channel(full: Running) -> None:
+    now = full.clock.now()
+    told = Notice(
+        key="k", incident="INC-1", kind="healed", severity=Severity.INFO, message={"title": "well"}, created_at=now
+    )
+
+    def write(rows: Rows) -> None:
+        outbox.put(rows, told)
+        [notice] = outbox.unrouted(rows)
+        chat = Delivery(notice=notice.id, channel="chat", thread="INC-1", not_before=now, created_at=now)
+        dropped = chat.with_(channel="sms", person="alice", stage=Stage.DROPPED, says="muted")
+        deliveries.plan(rows, [chat, dropped])
+        [begun] = deliveries.begin(rows, deliveries.due(rows, "chat", now=now, limit=1))
+        deliveries.end(rows, begun, now=now, receipt=Receipt(id="1", data={"token": "x"}))
+        outbox.mark_routed(rows, [notice.id], now=now)
+
+    await full.store.write(write)
+    [one] = (await full.get("/api/v1/outbox")).json()["items"]
+    assert (one["key"], one["routed_at"] is not None) == ("k", True)
+    shown = [(each["channel"], each["person"], each["stage"], each["says"]) for each in one["deliveries"]]
+    assert shown == [("chat", "", "sent", ""), ("sms", "alice", "dropped", "muted")]
+    assert "receipt" not in one["deliveries"][0]
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ from devops_agent.config.settings import Breaker
 from devops_agent.model.alert import Severity
 from devops_agent.model.attempt import Attempt, Outcome
 from devops_agent.model.decision import Decision, Permission
+from devops_agent.model.notice import Delivery, Notice, Receipt, Stage
 from devops_agent.model.runbook import Plan
-from devops_agent.store import events, heartbeats, incidents
+from devops_agent.store import deliveries, events, heartbeats, incidents, outbox
 from devops_agent.web.docs import measured, metrics_as_markdown
 from devops_agent.web.metrics import open_circuits
 from tests.plugins.posted import NOW, sample
@@ -68,6 +69,31 @@ async def test_everything_that_the_rows_tell_is_exposed(web: Running) -> None:
     assert of(values, "role_resident_memory_bytes", role="agent") == 41_000_000
     assert (of(values, "heartbeat_timestamp_seconds", role="agent") or 0) > 1.7e9
     assert of(values, "build_info", version="1.2.3") == 1
+
+
+async def test_messages_are_counted_by_channel_and_what_became_of_them(web: Running) -> None:
+    now = web.clock.now()
+
+    def write(rows: Rows) -> None:
+        for key in ("a", "b", "c"):
+            outbox.put(
+                rows,
+                Notice(key=key, incident="", kind="storm", severity=Severity.INFO, message={}, created_at=now),
+            )
+        first, second, _ = outbox.unrouted(rows)
+        chat = Delivery(notice=first.id, channel="chat", not_before=now, created_at=now)
+        deliveries.plan(rows, [chat, chat.with_(notice=second.id), chat.with_(channel="sms", stage=Stage.DROPPED)])
+        begun, later = deliveries.begin(rows, deliveries.waiting(rows, "chat"))
+        deliveries.end(rows, begun, now=now, receipt=Receipt())
+        deliveries.put_off(rows, later, until=now, says="503", unclear=False)
+        outbox.mark_routed(rows, [first.id, second.id], now=now)
+
+    await web.store.write(write)
+    values = await scrape(web)
+    assert of(values, "notifications_total", channel="chat", result="sent") == 1
+    assert of(values, "notifications_total", channel="chat", result="retried") == 1
+    assert of(values, "notifications_total", channel="sms", result="dropped") == 1
+    assert of(values, "outbox_pending") == 2
 
 
 async def test_decisions_and_times_are_counted_from_the_timeline(web: Running) -> None:
