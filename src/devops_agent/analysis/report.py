@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from devops_agent.model.incident import Incident
-    from devops_agent.model.report import Durations, Figures, OfTarget, Report
+    from devops_agent.model.report import Durations, Figures, Noisy, OfTarget, Report
 
 _MANY = 50
 """Rows of a table; further ones are counted."""
@@ -199,11 +199,18 @@ def _trust(report: Report) -> Iterable[Section]:
 
 def _noisy(report: Report) -> Iterable[Section]:
     if report.noisy:
-        head = ("Alert", "Target", "Fired", "Incidents", "What to do about it")
-        rows = tuple(
-            (one.alert, one.target or "–", str(one.firings), str(one.incidents), one.advice) for one in report.noisy
-        )
-        yield Section(title="Noisiest alerts", blocks=(Table(head=head, rows=rows, figures=frozenset({2, 3})),))
+        head = ("Alert", "Target", "Fired", "Incidents", "Messages", "What to do about it", "Would have saved")
+        rows = tuple(_noise(one) for one in report.noisy)
+        yield Section(title="Noisiest alerts", blocks=(Table(head=head, rows=rows, figures=frozenset({2, 3, 4})),))
+
+
+def _noise(one: Noisy) -> tuple[str, ...]:
+    saved = "–"
+    if one.saved_firings:
+        saved = f"{one.saved_firings} of {one.firings} firings"
+        saved += f", {one.saved_messages} of {one.messages} messages" if one.messages else ""
+    counts = str(one.firings), str(one.incidents), str(one.messages)
+    return one.alert, one.target or "–", *counts, one.advice, saved
 
 
 def _told(figures: Figures) -> Iterable[Section]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from devops_agent.analysis import outcomes
+from devops_agent.analysis import noise, outcomes
 from devops_agent.engine.objectives import standings
 from devops_agent.engine.stock import standing_of
 from devops_agent.model import clockface
@@ -60,7 +60,7 @@ def make(rows: Rows, period: Period, *, settings: Settings, now: datetime) -> Re
         targets=of_targets(rows, watched, happened, period=period),
         worst=tuple(case.incident for case in outcomes.gravest(happened, begin=period.begin, end=period.end)),
         trust=_trust_changes(rows, period, settings=settings, targets_by_name={one.name: one for one in watched}),
-        noisy=_noisy(rows, period),
+        noisy=_noisy(rows, period, happened),
         remarks=tuple(_remarks(figures, period, earlier, known=known, now=now, compared=compared)),
     )
 
@@ -118,11 +118,11 @@ def _figures(
     )
 
 
-def _noisy(rows: Rows, period: Period) -> tuple[Noisy, ...]:
-    return tuple(
-        Noisy(alert=name, target=target, firings=count, incidents=incidents)
-        for name, target, count, incidents in reports.firings(rows, begin=period.begin, end=period.end)
-        if count > 1
+def _noisy(rows: Rows, period: Period, happened: Iterable[Case]) -> tuple[Noisy, ...]:
+    return noise.noisy(
+        reports.firings(rows, begin=period.begin, end=period.end),
+        endings={case.incident.id: outcomes.ending(case) for case in happened if case.incident.closed},
+        messages=reports.messages(rows, begin=period.begin, end=period.end),
     )
 
 

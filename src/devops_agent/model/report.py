@@ -127,6 +127,19 @@ class TrustChange(Fact, kw_only=True):
     says: str
 
 
+class Firing(Fact, kw_only=True):
+    """One firing of an alert."""
+
+    alert: str
+    target: str
+    fingerprint: str
+    began_at: datetime
+    ended_at: datetime | None = None
+    """None: it fires still."""
+    incident: str = ""
+    """Empty: it opened none; it was silenced, or in maintenance."""
+
+
 class Noisy(Fact, kw_only=True):
     """An alert that fires often, and what to do about it."""
 
@@ -134,7 +147,13 @@ class Noisy(Fact, kw_only=True):
     target: str
     firings: int
     incidents: int
+    messages: int = 0
+    """Sent to people because of its incidents."""
     advice: str = ""
+    saved_firings: int = 0
+    """Of this period's, those that there would not have been by then."""
+    saved_messages: int = 0
+    """Of the messages, those of incidents that there would not have been."""
 
 
 class Report(Fact, kw_only=True):

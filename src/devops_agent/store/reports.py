@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from devops_agent.model.alert import Alert
 from devops_agent.model.attempt import Outcome
 from devops_agent.model.event import Event
 from devops_agent.model.fact import from_json, to_json
 from devops_agent.model.period import Period
-from devops_agent.model.report import Case, Made, Report, Tally
+from devops_agent.model.report import Case, Firing, Made, Report, Tally
 from devops_agent.store import incidents
 from devops_agent.store.rows import Row, Rows, from_us, to_us
 
@@ -163,20 +164,50 @@ def events_of_kinds(
     return [_event(row) for row in reversed(found)]
 
 
-def firings(rows: Rows, *, begin: datetime, end: datetime, limit: int = 10) -> list[tuple[str, str, int, int]]:
-    """Return (alert, target, firings, incidents) of the alerts that came most often, the most frequent first."""
-    return [
-        (row["name"], row["target"], int(row["n"]), int(row["incidents"]))
+def firings(rows: Rows, *, begin: datetime, end: datetime, names: int = 10, each: int = 2_000) -> list[Firing]:
+    """Return the firings of the alerts that fired most often in a time: of so many names, and of each so many."""
+    span = {"begin": to_us(begin), "end": to_us(end)}
+    found: list[Firing] = []
+    for often in rows.all(
+        "SELECT name, target, count(*) AS n FROM alerts WHERE received_at >= :begin AND received_at < :end"
+        " GROUP BY name, target ORDER BY n DESC, name, target LIMIT :names",
+        **span,
+        names=names,
+    ):
         for row in rows.all(
-            "SELECT name, target, count(*) AS n,"
-            " count(DISTINCT CASE WHEN incident <> '' THEN incident END) AS incidents FROM alerts"
-            " WHERE received_at >= :begin AND received_at < :end GROUP BY name, target"
-            " ORDER BY n DESC, name, target LIMIT :limit",
+            "SELECT alert_json, incident FROM alerts WHERE name = :name AND target = :target"
+            " AND received_at >= :begin AND received_at < :end ORDER BY received_at DESC LIMIT :each",
+            **span,
+            name=often["name"],
+            target=often["target"],
+            each=each,
+        ):
+            alert = from_json(row["alert_json"], Alert)
+            found.append(
+                Firing(
+                    alert=often["name"],
+                    target=often["target"],
+                    fingerprint=alert.fingerprint,
+                    began_at=alert.starts_at,
+                    ended_at=None if alert.firing else alert.ends_at,
+                    incident=row["incident"],
+                )
+            )
+    return found
+
+
+def messages(rows: Rows, *, begin: datetime, end: datetime) -> dict[str, int]:
+    """Return incident → messages that people got because of it, of a time."""
+    return {
+        row["incident"]: int(row["n"])
+        for row in rows.all(
+            "SELECT o.incident, count(*) AS n FROM deliveries d JOIN outbox o ON o.id = d.notice"
+            " WHERE d.stage = 'sent' AND o.incident <> '' AND o.created_at >= :begin AND o.created_at < :end"
+            " GROUP BY o.incident",
             begin=to_us(begin),
             end=to_us(end),
-            limit=limit,
         )
-    ]
+    }
 
 
 def _case(incident: Incident, told: list[Event], *, outcomes: tuple[Outcome, ...], relapsed: bool) -> Case:

@@ -170,7 +170,12 @@ class Noisy(Shape):
     target: str
     firings: int
     incidents: int
+    messages: int
+    """Sent to people because of its incidents."""
     advice: str
+    saved_firings: int
+    """Of this period's, those that there would not have been by then."""
+    saved_messages: int
 
 
 class Report(Shape):
