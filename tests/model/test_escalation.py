@@ -54,7 +54,8 @@ def test_each_rung_is_told_in_turn_and_then_the_ladder_is_at_its_end() -> None:
 
 def test_a_ladder_begins_again_as_often_as_it_says() -> None:
     policy = POLICY.with_(repeat=1)
-    climber, told = begun(policy), []
+    climber = begun(policy)
+    told: list[tuple[str, ...]] = []
     while climber.climb_at:
         step = go_on(climber, policy, now=climber.climb_at, remind_every=timedelta(days=1))
         climber, told = step.escalation, [*told, step.climbs]
