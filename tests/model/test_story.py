@@ -62,7 +62,7 @@ def test_a_healed_incident_is_told_from_beginning_to_end() -> None:
     closed = incident(Status.RESOLVED, resolved_at=NOW + timedelta(seconds=67), reason="healed by service-down")
     told = story(closed, attempt(Outcome.HEALED, says="running and healthy"), found=diagnosis())
     assert told.sentences == (
-        "api is down, from 3 May, 12:00 UTC for 1 min 7 s.",
+        "From 3 May, 12:00 UTC, for 1 min 7 s: api is down.",
         WHY,
         "The runbook service-down was carried out and healed it (docker.restart): running and healthy.",
         "It is over; nothing is asked of you.",
@@ -139,7 +139,7 @@ def test_every_state_is_told_in_short_whole_sentences(
 ) -> None:
     title, reason, step, says, kind = texts
     one = incident(
-        status, title=title, reason=reason, next_steps=(step,), kind=kind,
+        status, title=title, reason=reason, next_steps=(step,), kind=kind, target=kind,
         resolved_at=NOW if status is Status.RESOLVED else None,
     )  # fmt: skip
     made = diagnosis(hypotheses=(Hypothesis(kind=kind, says=says, confidence=0.5),)) if known else None

@@ -67,12 +67,12 @@ def _happened(incident: Incident) -> str:
     begun = f"{incident.opened_at:%-d %B, %H:%M} UTC"
     if incident.ordered_json:
         return _sentence(f"On {begun}: {_short(incident.title)}")
-    where = incident.target or "no known target"
+    where = _short(incident.target) or "no known target"
     title = _short(incident.title).rstrip(" .;:,") or "in trouble"
     what = title if where.lower() in title.lower() else f"{where}: {title}"
     if incident.resolved_at is not None:
-        return f"{what}, from {begun} for {_lasted(incident.resolved_at - incident.opened_at)}."
-    return f"{what}, since {begun}."
+        return f"From {begun}, for {_lasted(incident.resolved_at - incident.opened_at)}: {what}."
+    return f"Since {begun}: {what}."
 
 
 def _why(incident: Incident, diagnosis: Diagnosis | None) -> str:
@@ -96,8 +96,9 @@ _NOT_YET = "Why is being looked into."
 def _cause(likeliest: Hypothesis, incident: Incident) -> str:
     """Return a clause that can follow `that`."""
     fault = FAULTS.get(likeliest.kind)
-    who = likeliest.component or incident.target or "it"
-    plain = f"{who} {fault.says}" if fault is not None else f"there is {likeliest.kind.replace('_', ' ')} in {who}"
+    who = _short(likeliest.component or incident.target) or "it"
+    kind = _short(likeliest.kind.replace("_", " ")) or "trouble"
+    plain = f"{who} {fault.says}" if fault is not None else f"there is {kind} in {who}"
     says = _short(likeliest.says).rstrip(".")
     return f"{plain}: {says}" if says and says.lower() != plain.lower() else plain
 
@@ -168,12 +169,14 @@ def _asked(incident: Incident, attempts: Sequence[Attempt], questions: Sequence[
 
 def _lasted(span: timedelta) -> str:
     """Return a span in its two largest units."""
+    if span.total_seconds() < 10:  # noqa: PLR2004 — below ten seconds the tenths tell something
+        return f"{max(span.total_seconds(), 0):.1f} s"
     left, parts = round(span.total_seconds()), []
     for unit, size in _UNITS:
         number, left = divmod(left, size)
         if number:
             parts.append(f"{number} {unit}")
-    return " ".join(parts[:2]) or "less than a second"
+    return " ".join(parts[:2])
 
 
 def _short(text: str) -> str:
