@@ -16,7 +16,8 @@ def _line(formatter: logging.Formatter, event: str, **fields: object) -> str:
 
 
 def test_a_line_is_a_fixed_event_and_its_ids_as_fields() -> None:
-    shown = _line(TextLines("agent"), "health changed", target="checkout", was="well", says="it exited", empty="")
+    fields = {"target": "checkout", "was": "well", "says": "it exited", "empty": "", "none": []}
+    shown = _line(TextLines("agent"), "health changed", **fields)
     assert shown.endswith('agent  INFO    health changed  target=checkout was=well says="it exited"')
 
 

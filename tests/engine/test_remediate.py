@@ -1,6 +1,5 @@
 """Carrying out a plan: steps, tries, what is taken back, and what goes wrong on the way."""
 
-import logging
 from datetime import timedelta
 
 import pytest
@@ -49,18 +48,6 @@ async def test_what_takes_no_arguments_to_be_taken_back_is_taken_back(set_scene:
         says = await fail(scene)
         assert scene.done == [("fake.stop", "api"), ("fake.start", "api")]
         assert says.endswith("; took back: stop")
-
-
-async def test_every_action_is_a_line_in_the_log_with_what_came_of_it(
-    set_scene: Set, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO, "devops_agent.actions")
-    async with set_scene(AT_ONCE, runbooks=[book(STOP, IN_VAIN)], **TRUST_ALL) as scene:
-        await fail(scene)
-    told = [(vars(line)["action"], vars(line)["verified"], line.levelname) for line in caplog.records]
-    assert told[:2] == [("fake.stop", True, "INFO"), ("fake.read", False, "WARNING")]
-    assert {line.message for line in caplog.records} == {"action"}
-    assert {vars(line)["incident"] for line in caplog.records} == {"INC-1"}
 
 
 async def test_the_last_step_is_taken_back_first(set_scene: Set) -> None:

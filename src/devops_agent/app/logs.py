@@ -35,7 +35,7 @@ class TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line; line breaks in fields are shown, not printed, so that nobody can forge a line."""
         at = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S.%f")[:-3]
-        fields = " ".join(f"{name}={_plain(value)}" for name, value in _fields(record).items() if value != "")
+        fields = " ".join(f"{name}={_plain(value)}" for name, value in _fields(record).items() if not _empty(value))
         line = f"{at} {self._role:<6} {record.levelname:<7} {_one_line(record.getMessage())}"
         if fields:
             line += f"  {fields}"
@@ -64,6 +64,10 @@ class JsonLines(logging.Formatter):
         if record.exc_info:
             entry["error"] = self.formatException(record.exc_info)
         return json.dumps(entry, default=str)
+
+
+def _empty(value: object) -> bool:
+    return isinstance(value, str | list | tuple) and not value
 
 
 def _plain(value: object) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from devops_agent.model.target import Target
     from devops_agent.model.view import View
     from devops_agent.store.rows import Rows
-
-log = logging.getLogger("devops_agent.actions")
 
 _MOMENT = timedelta(seconds=1)
 
@@ -263,15 +260,6 @@ async def _record(  # noqa: PLR0913 — an executed action has these parts
         )  # fmt: skip
 
     await run.record(f"{name}: recorded", write, kind=type(None), tell=("events",))
-    log.log(
-        logging.INFO if action.verified else logging.WARNING,
-        "action",
-        extra={
-            "incident": attempt.incident, "target": attempt.target, "action": step.action, "key": action.key,
-            "ok": result.ok, "verified": action.verified, "seconds": round((now - begun).total_seconds(), 2),
-            "says": result.says,
-        },
-    )  # fmt: skip
 
 
 def _action_key(attempt: Attempt, name: str) -> str:

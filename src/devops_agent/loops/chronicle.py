@@ -10,11 +10,16 @@ from devops_agent.store import events
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from devops_agent.model.event import Event
     from devops_agent.store import Store
 
 log = logging.getLogger("devops_agent.timeline")
 
 _WARN = frozenset({"escalated", "failed", "frozen", "config_kept", "expired"})
+
+
+_DATA = ("action", "ok", "verified", "seconds", "rule", "approval", "mute", "to")
+"""What of an event's data is worth a field."""
 
 
 class Chronicle:
@@ -32,5 +37,10 @@ class Chronicle:
         while page := await self._store.read(lambda rows: events.after(rows, self._told)):
             for event in page:
                 level = logging.WARNING if event.kind in _WARN else logging.INFO
-                log.log(level, event.says, extra={"kind": event.kind, "incident": event.incident, "actor": event.actor})
+                log.log(level, event.kind, extra=_fields(event))
             self._told = page[-1].seq
+
+
+def _fields(event: Event) -> dict[str, object]:
+    told = {name: event.data[name] for name in _DATA if name in event.data}
+    return {"incident": event.incident, "target": event.target, "actor": event.actor, **told, "says": event.says}
