@@ -6,6 +6,7 @@ import asyncio
 import tempfile
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from devops_agent.store import Store
 
 _WITHIN_MS = 300.0
+_WEIGHED_WITHIN_MS = {"learning": 1_000.0}
+"""What is counted over the whole record takes longer, and is looked at at leisure."""
 _WEIGHS_KB = 150.0
 _TRIES = 60
 _PAGES = {
@@ -81,8 +84,8 @@ def _rows(name: str, made: list[Answer]) -> list[Row]:
     taken = [one.seconds * 1000 for one in made]
     wrong = any(one.status != 200 for one in made)
     return [
-        Row(what=f"{name}: median", value=median(taken), unit="ms", below=_WITHIN_MS, failed=wrong),
-        Row(what=f"{name}: 95th percentile", value=share(taken, 0.95), unit="ms", below=_WITHIN_MS, failed=wrong),
+        Row(what=f"{name}: median", value=median(taken), unit="ms", below=within, failed=wrong),
+        Row(what=f"{name}: 95th percentile", value=share(taken, 0.95), unit="ms", below=within, failed=wrong),
         Row(what=f"{name}: weight", value=made[-1].size / 1000, unit="kB", below=_WEIGHS_KB, failed=wrong),
     ]
 

@@ -91,6 +91,7 @@ def _sighting(name: str, number: int, chance: random.Random, now: datetime) -> S
             name=name, via="docker", ref=f"{name}-1", managed=True,
             depends_on=(f"service-{number // 7:03}",) if number else (),
             checks=(Check(name="health", url=f"http://10.0.0.{number % 250}:8080/health"),), labels={"team": "shop"},
+            objective=None if number else 0.995,
         ),
         health=health,
         since=now - timedelta(minutes=chance.randrange(1, 90_000)),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Route
 
 from devops_agent.analysis.retrieval import Document
@@ -27,6 +28,7 @@ from devops_agent.web.problem import ProblemError, answer
 from devops_agent.web.proxies import Proxies
 from devops_agent.web.replies import Replies
 from devops_agent.web.signed import Signatures
+from devops_agent.web.trust import Trusted
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -100,6 +102,7 @@ def create_app(  # noqa: PLR0913 — the seam to the composition root names each
     app.state.intake = Intake(parts, gate)
     app.state.meter = metrics.Meter(app.state.desk, app.state.intake)
     app.state.stream = stream.Stream(store)
+    app.state.trusted = Trusted()
     app.state.provider = Provider(lambda: settings().accounts.oidc, clock=clock)
     app.state.signatures = Signatures(settings, clock=clock)
     app.state.replies = Replies()
@@ -129,8 +132,10 @@ class _Application(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return the layers, the outermost first."""
+        # Packing what carries a form's key is safe here: the session's cookie goes with no request of another site.
+        packed = GZipMiddleware(super().build_middleware_stack(), minimum_size=1_000, compresslevel=5)
         return Edge(
-            super().build_middleware_stack(),
+            packed,
             straight=dict.fromkeys(self.state.intake.paths, self.state.intake),
             proxies=self.state.proxies,
         )
@@ -141,6 +146,7 @@ async def _alive(app: FastAPI) -> AsyncIterator[None]:
     app.state.stream.open()
     yield
     app.state.stream.close()
+    app.state.trusted.close()
     await app.state.replies.close()
 
 

@@ -67,7 +67,10 @@ class Part:
 @router.get("/")
 async def overview(request: Request, desk: DeskOf) -> Response:
     """Show everything at a glance."""
-    return await show(request, desk, "overview", lambda rows, now: read_overview(rows, desk, now=now))
+    trust = request.app.state.trusted.told(desk)
+    return await show(
+        request, desk, "overview", lambda rows, now: {"trust": trust, **read_overview(rows, desk, now=now)}
+    )
 
 
 def read_overview(rows: Rows, desk: Desk, *, now: datetime) -> dict[str, Any]:
@@ -99,7 +102,6 @@ def read_overview(rows: Rows, desk: Desk, *, now: datetime) -> dict[str, Any]:
         "parts_": _parts(rows, desk, now=now, notices=notices),
         "circuits": open_circuits(recent, settings.guard.breaker),
         "notices": notices,
-        "trust": [],
         "failed": figures.failed_deliveries(rows, since=now - _FAILED_WITHIN),
     }
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
+from devops_agent.engine.objectives import standings
 from devops_agent.engine.stock import standing_of
 from devops_agent.model.reading import FIVE_MINUTES, floor
 from devops_agent.store import attempts, controls, incidents, learning, readings, targets
@@ -81,6 +82,7 @@ async def target_(
             "one": one,
             "found": found[:_INCIDENTS],
             "past": past(rows, one, found, span=SPANS[window], now=now),
+            "promise": next(iter(standings(rows, [one.target], now=now)), None),
             "window": window,
             "windows": tuple(SPANS),
             "needs": [(name, every.get(name)) for name in one.target.depends_on],
