@@ -9,7 +9,6 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urljoin, urlsplit
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,21 +70,20 @@ async def raw(web: Running, request: bytes) -> tuple[int, bytes]:
     return (int(answered.split(b" ", 2)[1]) if answered else 0), answered
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/static/../auth.py", "/static/..%2fauth.py", "/static/%2e%2e/auth.py", "/static/%2e%2e%2fauth.py",
-        "/static/....//auth.py", "/static/..\\auth.py", "/static/..%5cauth.py", "/static//etc/passwd",
-        "/static/%2fetc%2fpasswd", "/static/%00", "/static/page.css%00.py", "/static/../templates/base.html",
-        "/static/%c0%ae%c0%ae/auth.py", "/static/~root", "/static/", "/static",
-    ],
+PATHS = (
+    "/static/../auth.py", "/static/..%2fauth.py", "/static/%2e%2e/auth.py", "/static/%2e%2e%2fauth.py",
+    "/static/....//auth.py", "/static/..\\auth.py", "/static/..%5cauth.py", "/static//etc/passwd",
+    "/static/%2fetc%2fpasswd", "/static/%00", "/static/page.css%00.py", "/static/../templates/base.html",
+    "/static/%c0%ae%c0%ae/auth.py", "/static/~root", "/static/", "/static",
 )  # fmt: skip
-async def test_only_the_files_of_the_page_are_served(web: Running, path: str) -> None:
-    status, answered = await raw(web, f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
-    assert status in (303, 307, 400, 404, 405), answered[:300]
-    assert b"import" not in answered
-    assert b"root:" not in answered
-    assert b"block main" not in answered
+
+
+async def test_only_the_files_of_the_page_are_served(web: Running) -> None:
+    for path in PATHS:
+        status, answered = await raw(web, f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        assert status in (303, 307, 400, 404, 405), answered[:300]
+        for text in (b"import", b"root:", b"block main"):
+            assert text not in answered, path
 
 
 async def test_nothing_that_is_sent_becomes_a_header_of_the_answer(web: Running) -> None:

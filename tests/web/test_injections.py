@@ -11,7 +11,7 @@ from devops_agent.model.evidence import Evidence
 from devops_agent.model.insight import Insight
 from devops_agent.store import alerts, events, evidence, insights
 from tests.web import seed
-from tests.web.test_page import Checked
+from tests.web.markup import Checked
 from tests.workers.injections import ATTEMPTS
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ async def test_no_attempt_does_anything_on_an_incidents_page(web: Running) -> No
         "details",
         "summary",
         "b",
+        "meter",
     }
     for tag, attributes in page.tags:
         assert not any(name.startswith("on") or name in ("srcdoc", "style") for name in attributes), (tag, attributes)
