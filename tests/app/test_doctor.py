@@ -178,3 +178,19 @@ async def test_sources_that_do_not_answer_are_told(config: Path) -> None:
     assert seen["prometheus"][0].level is Level.FAIL
     assert seen["loki"][0].says.startswith("cannot reach 127.0.0.1, port 1")
     assert "plugins.loki.url" in seen["loki"][0].way_out
+
+
+async def test_who_is_on_call_is_told_and_what_keeps_a_calendar_from_counting(config: Path) -> None:
+    with config.open("a") as file:
+        file.write(
+            "notify:\n"
+            "  channels: [{name: ops, via: webhook, options: {url_file: hook.url}}]\n"
+            "  people: [{name: alice, channels: ops}]\n"
+            "  schedules: [{name: week, people: alice}, {name: night, people: alice, calendar_file: none.ics}]\n"
+        )
+    told = await found(config)
+    week, night = told["on call"]
+    assert (week.level, week.says) == (Level.OK, "week: alice")
+    assert night.level is Level.WARN
+    assert night.says.startswith("night: alice; cannot read ")
+    assert any("notify.channels.ops.options.url_file" in finding.says for finding in told["secrets"])

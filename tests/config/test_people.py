@@ -30,7 +30,7 @@ reports: {tell: alice, daily: 07:30, weekly: Mon 07:30, monthly: 1 07:30}
 
 def test_people_channels_schedules_policies_and_routes_are_read() -> None:
     notify = settings(GOOD).notify
-    assert notify.channels[0] == Channel(name="ops", via="slack", options={"url_file": "slack.url"})
+    assert notify.channels[0] == Channel(name="ops", via="slack", options={"url_file": "/etc/agent/slack.url"})
     assert notify.people == (
         Person(name="alice", channels=("alice-sms",), quiet="22:00-07:00", time_zone="Europe/Berlin", per_hour=5),
     )
@@ -117,3 +117,7 @@ def test_a_kind_or_severity_that_there_is_not_is_told() -> None:
 
 def test_the_notifiers_that_may_be_named_are_those_that_there_are() -> None:
     assert sorted(NOTIFIERS) == sorted(catalogue.NOTIFIERS)
+
+
+def test_a_channels_secret_file_starts_at_the_folder_of_the_settings() -> None:
+    assert settings(GOOD).notify.channels[0].options == {"url_file": "/etc/agent/slack.url"}

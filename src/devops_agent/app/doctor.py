@@ -18,6 +18,7 @@ from devops_agent.app.first import FILE as OWNER_TOKEN
 from devops_agent.app.parts import Parts, all_actions, build_parts
 from devops_agent.app.protect import NeverTouch, find
 from devops_agent.app.reaching import reach
+from devops_agent.config.calendars import Calendars
 from devops_agent.config.problems import ConfigError
 from devops_agent.config.secrets import SecretError, doubts_about, read_secret
 from devops_agent.config.settings import Settings
@@ -54,7 +55,12 @@ async def examine(config: Path | None, *, environ: Mapping[str, str]) -> list[Fi
             fail("config", line, "mend it; `devops-agent check` tells all of it") for line in str(error).splitlines()
         ]
     settings = source.now.settings
-    found = [_config(source.now), *_state_folder(Path(settings.state_dir)), *_secrets(settings)]
+    found = [
+        _config(source.now),
+        *_state_folder(Path(settings.state_dir)),
+        *_secrets(settings),
+        *_calendars(settings, now=clock.now()),
+    ]
     found += await _kept(settings)
     found.append(await _page(settings))
     found += await _plugins(settings)
@@ -136,7 +142,12 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
         "web.alert_token_file": settings.web.alert_token_file,
         "investigation.model.key_file": settings.investigation.model.key_file,
         "knowledge.key_file": settings.knowledge.key_file,
+        "accounts.oidc.client_secret_file": settings.accounts.oidc.client_secret_file,
     }
+    for channel in settings.notify.channels:
+        place = f"notify.channels.{channel.name}.options"
+        files = {key: path for key, path in channel.options.items() if key.endswith("_file") and key != "ca_file"}
+        named |= {f"{place}.{key}": str(path) for key, path in files.items()}
     for plugin, values in settings.plugins.items():
         named |= {f"plugins.{plugin}.{key}": str(path) for key, path in values.items() if key.endswith("_file")}
     owner = Path(settings.state_dir) / OWNER_TOKEN
@@ -148,6 +159,19 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
             yield (
                 fail("secrets", f"{name}: {doubt}", _way_to_secret(path)) if doubt else ok("secrets", f"{name}: {path}")
             )
+
+
+def _calendars(settings: Settings, *, now: datetime) -> Iterator[Finding]:
+    """Look at the files that say who is on call."""
+    calendars = Calendars()
+    on_call, troubles = calendars.on_call(settings.notify, now), calendars.troubles(settings.notify)
+    for schedule in settings.notify.schedules:
+        person = on_call.get(schedule.name, "nobody")
+        if says := troubles.get(schedule.name):
+            way = f"mend the file, or take notify.schedules.{schedule.name}.calendar_file out; the rotation counts now"
+            yield warn("on call", f"{schedule.name}: {person}; {says}", way)
+        else:
+            yield ok("on call", f"{schedule.name}: {person}")
 
 
 def _way_to_secret(path: str) -> str:

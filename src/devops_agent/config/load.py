@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from devops_agent.config.people import check_people
+from devops_agent.config.people import check_people, with_paths
 from devops_agent.config.problems import ConfigError, Problem, not_among
 from devops_agent.config.read import Reader, absolute, keys_of
 from devops_agent.config.settings import Flags, Settings
@@ -81,6 +81,7 @@ def parse(
         plugins=_plugins(root, reader),
     )
     settings = settings.with_(targets=read_targets(reader, root, settings=settings, via=via))
+    settings = with_paths(reader, root, settings)
     check_people(reader, root, settings)
     if reader.problems:
         raise ConfigError(reader.problems)

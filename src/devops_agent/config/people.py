@@ -30,6 +30,18 @@ def check_people(reader: Reader, root: Table, settings: Settings) -> None:
         reader.tell(find(root, path), path, says)
 
 
+def with_paths(reader: Reader, root: Table, settings: Settings) -> Settings:
+    """Return the settings in which every `*_file` of a channel's own settings is an absolute path."""
+    channels = []
+    for number, channel in enumerate(settings.notify.channels):
+        options = dict(channel.options)
+        for name, value in channel.options.items():
+            if name.endswith("_file") and isinstance(value, str):
+                options[name] = reader.paths(find(root, ("notify", "channels", number, "options", name)), value)
+        channels.append(channel.with_(options=options))
+    return settings.with_(notify=settings.notify.with_(channels=tuple(channels)))
+
+
 def _wrong(notify: Notify) -> Iterator[Wrong]:
     yield from _twice(notify)
     channels = [one.name for one in notify.channels]
