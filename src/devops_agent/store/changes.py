@@ -99,7 +99,7 @@ def _of_action(row: Row, offered: Mapping[str, Action], people: Mapping[tuple[st
         incident=incident,
         by=by,
         why=why,
-        result="proven" if row["verified"] else "done" if row["ok"] else "failed",
+        result="proven" if row["verified"] else "not proven" if row["ok"] else "failed",
         says=row["says"],
         seconds=(row["ended_at"] - row["started_at"]) / 1e6,
         undone=bool(row["undone"]),
