@@ -17,7 +17,7 @@ class Change(Fact, kw_only=True):
     """`agent`, or who did it or had it done."""
     why: str = ""
     result: str
-    """`proven`, `not proven` (it did its work, which did not help) or `failed` for an action; what the timeline says for all else."""
+    """`proven`, `not proven` (it did its work, and that did not help) or `failed`; else what the timeline says."""
     says: str = ""
     """What the action reported."""
     seconds: float | None = None
