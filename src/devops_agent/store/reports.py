@@ -221,7 +221,7 @@ def _case(incident: Incident, told: list[Event], *, outcomes: tuple[Outcome, ...
         incident=incident,
         began_at=_moment(opened.data.get("began")) if opened else None,
         asked_at=asked,
-        reacted_at=min(reactions, default=None),
+        reacted_at=min((at for at in reactions if asked is None or at >= asked), default=None),
         escalated=any(event.kind == "escalated" for event in told),
         approved=any(event.kind == "approved" for event in told),
         by_person=by_person,
