@@ -93,12 +93,12 @@ class Gate:
         if self._changed.is_set():
             self._changed.clear()
             self._known.clear()
-        place = neighbourhood(address)
         digest = hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
         moment = self._clock.monotonic()
         known = self._known.get(digest)
         if known is not None and moment < known[1] and known[0].lives(self._clock.now()):
             return known[0]
+        place = neighbourhood(address)
         if digest not in self._right and self._wrong.is_over(place, now=moment):
             raise too_many(60.0 / _WRONG_PER_MINUTE, f"too many wrong tokens from {address}")
         token = await self._look_up(secret)
