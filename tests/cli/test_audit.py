@@ -32,3 +32,13 @@ def test_a_record_that_was_cut_off_lacks_the_head_that_was_noted(site: Caller) -
     site.rows(lambda rows: rows.run("DELETE FROM events WHERE seq = :seq", seq=last))
     assert site.document("audit", "verify")["intact"] is True
     assert "cut off or replaced" in site.refuses("audit", "verify", "--head", head, code=1)
+
+
+def test_events_are_found_by_kind_who_whom_and_what_they_say(site: Caller) -> None:
+    def kinds(*words: str) -> list[str]:
+        return [one["kind"] for one in site.document("audit", "list", *words)]
+
+    assert set(kinds("--kind", "opened")) == {"opened"}
+    assert kinds("--incident", "3", "--actor", "agent") == ["escalated", "investigating"]
+    assert kinds("--target", "payments", "--text", "EXITED WITH") == ["opened"]
+    assert kinds("--text", "no such words") == []

@@ -18,14 +18,29 @@ def GROUP() -> None:  # noqa: N802 — the table of commands names it so
     """
 
 
-@command("list", "devops-agent audit list --limit 20", "devops-agent audit list --before 400 --json")
+@command(
+    "list",
+    "devops-agent audit list --limit 20",
+    "devops-agent audit list --actor cli:ada --kind approved",
+    "devops-agent audit list --text docker.restart --before 400 --json",
+)
+@click.option("--kind", metavar="KIND", default="", help="Only those of one kind: approved, step, pause, token.")
+@click.option("--actor", metavar="WHO", default="", help="Only what one did: agent, cli:ada, api:TOKEN, page:bob.")
+@click.option("--target", metavar="TARGET", default="", help="Only those about one target.")
+@click.option("--incident", metavar="INCIDENT", default="", help="Only those of one incident.")
+@click.option("--text", metavar="TEXT", default="", help="Only those that say this, in letters of any case.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many at most.")
 @click.option("--before", type=click.IntRange(1), default=2**62, help="Only events with lower numbers.")
-def list_events(call: Call, *, limit: int, before: int) -> None:
+def list_events(
+    call: Call, *, kind: str, actor: str, target: str, incident: str, text: str, limit: int, before: int
+) -> None:
     """List events, newest first: who did what, when."""
+    from devops_agent.cli.incidents import incident_id
     from devops_agent.store import events
 
-    found = call.read(lambda rows: events.latest(rows, before=before, limit=limit))
+    only = incident_id(incident) if incident else ""
+    sought = events.Sought(kind=kind, actor=actor, target=target, incident=only, text=text)
+    found = call.read(lambda rows: events.search(rows, sought, before=before, limit=limit))
     if call.as_json:
         say.document(found)
         return

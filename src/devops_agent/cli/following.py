@@ -220,5 +220,5 @@ def _tell(event: dict[str, Any], *, as_json: bool) -> None:
     about = " ".join(part for part in (event["incident"], event["target"]) if part)
     known = event["actor"] == "agent" or event["says"].startswith(event["actor"])
     actor = "" if known else f" ({event['actor']})"
-    kind = say.coloured(f"{event['kind']:<13}", _COLOURS.get(event["kind"]))
+    kind = say.coloured(f"{event['kind']:<17}", _COLOURS.get(event["kind"]))
     say.hanging(f"{at:%H:%M:%S} {kind} ", f"{about + ': ' if about else ''}{event['says']}{actor}")
