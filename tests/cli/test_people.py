@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
@@ -126,6 +128,30 @@ def test_a_channel_is_tried_and_what_came_of_it_is_said(crew: Caller) -> None:
     assert "refused" in tried["says"]
     assert "known: desk" in crew.refuses("notify", "test", "slack", code=3)
     assert "say which" in crew.refuses("notify", "test", code=2)
+
+
+def test_a_channel_that_takes_the_message_is_told_and_the_message_asks_for_nothing(crew: Caller) -> None:
+    taken: list[bytes] = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            taken.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 — its name in the standard library
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Hook) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        crew.config.write_text(crew.config.read_text().replace("127.0.0.1:1/", f"127.0.0.1:{server.server_port}/"))
+        (tried,) = crew.document("notify", "test", "--all")
+        server.shutdown()
+        thread.join()
+    assert (tried["channel"], tried["result"]) == ("desk", "sent")
+    (message,) = taken
+    assert b"nothing is asked of you" in message
 
 
 def test_roughly_is_the_largest_unit() -> None:
