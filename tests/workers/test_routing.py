@@ -8,9 +8,10 @@ import pytest
 
 from devops_agent.engine import escalation
 from devops_agent.model.alert import Severity
-from devops_agent.model.contact import Policy, Route, Rung
+from devops_agent.model.contact import Policy, Route, Rung, Schedule
 from devops_agent.model.incident import Status
 from devops_agent.model.notice import Stage
+from devops_agent.store import events
 from devops_agent.store.pump import Connection
 from devops_agent.store.rows import Rows
 from tests.engine.taking_in import one_transaction
@@ -328,3 +329,44 @@ def test_rungs_of_long_ladders_each_have_their_time(rows: Rows) -> None:
     room.turn()
     assert room.turn(60) == ["alice-sms: reminder INC-1", "bob-sms: climbed INC-1"]
     assert room.turn(1) == ["carol-sms: climbed INC-1"]
+
+
+def test_a_schedule_leads_to_who_is_on_call_when_it_is_told(rows: Rows) -> None:
+    begins = "2026-01-05 00:00"
+    week = Schedule(name="on-call", people=("alice", "bob"), begins=begins, each=timedelta(hours=24))
+    room = Mailroom(rows, notify(schedules=(week,), routes=(Route(tell=("on-call",)),)))
+    room.now = room.now.replace(day=5, hour=23, minute=50)
+    room.escalate(room.open())
+    assert room.turn() == ["alice-sms: escalated INC-1"]
+    assert room.pass_time(31) == ["bob-sms: reminder INC-1"]
+
+
+def test_a_calendar_that_cannot_be_used_is_told_once_a_day(rows: Rows, tmp_path: Path) -> None:
+    file = str(tmp_path / "none.ics")
+    broken = Schedule(name="on-call", people=("alice",), calendar_file=file)
+    room = Mailroom(rows, notify(schedules=(broken,), routes=(Route(tell=("on-call",)),)))
+    assert room.turn() == ["alice-sms: calendar "]
+    assert room.turn(60) == []
+    assert room.got[0].notice.message["title"] == "the calendar of on-call cannot be used"
+    room.turn(24 * 60)
+    assert [one.kind for one in room.got] == ["calendar", "calendar"]
+
+
+def test_the_end_of_a_ladder_is_in_the_timeline(rows: Rows) -> None:
+    room = Mailroom(rows, notify(routes=(Route(policy="ladder"),), policies=(LADDER,)))
+    incident = room.open()
+    room.escalate(incident)
+    room.turn()
+    room.pass_time(15)
+    assert events.last_said(rows, incident.id, "climbed") == (
+        "nobody has acknowledged, so bob is told (rung 2 of ladder)"
+    )
+    assert events.last_said(rows, incident.id, "unanswered").startswith(
+        "the end of ladder is reached: alice, bob were told and nobody has acknowledged; the safe choice stands"
+    )
+
+
+def test_names_in_a_notice_go_before_all_routes(rows: Rows) -> None:
+    room = Mailroom(rows, notify(routes=TO_ALICE))
+    room.say("", "report", severity=Severity.INFO, tell=["bob"])
+    assert room.turn() == ["bob-sms: report "]

@@ -60,14 +60,14 @@ def every_living(rows: Rows, *, limit: int = 1_000) -> list[Escalation]:
 
 
 def pressing(rows: Rows, *, now: datetime, limit: int = 1_000) -> list[Escalation]:
-    """Return those that are due, or whose incident may need nobody any more, oldest first."""
+    """Return those that are due, then those whose incident may need nobody any more, oldest first."""
     columns = ", ".join(f"e.{name}" for name in _COLUMNS.replace(" ", "").split(","))
     return [
         _escalation(row)
         for row in rows.all(
             f"SELECT {columns} FROM escalations e LEFT JOIN incidents i ON i.id = e.incident WHERE e.ended_at IS NULL"
             " AND (e.climb_at <= :now OR e.remind_at <= :now OR i.status IS NULL OR i.status <> 'escalated')"
-            " ORDER BY e.id LIMIT :limit",
+            " ORDER BY CASE WHEN e.climb_at <= :now OR e.remind_at <= :now THEN 0 ELSE 1 END, e.id LIMIT :limit",
             now=to_us(now),
             limit=limit,
         )
