@@ -126,6 +126,8 @@ class _Letter:
         if named:
             return turn.recipients(named)
         subject = subject_of(turn.rows, incident, kind=notice.kind, severity=notice.severity)
+        if incident is None:  # such as that a target burns its error budget
+            subject = subject.with_(target=str(notice.message.get("target", "")))
         said = routing.addressed(turn.notify, subject, now=turn.now)
         names = said.tell
         if incident is not None and notice.kind in ("escalated", "approval"):
