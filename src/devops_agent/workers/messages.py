@@ -86,7 +86,7 @@ def message_of(
         severity=notice.severity,
         title=_text(said.get("title"), _TITLE),
         says=_text(said.get("says"), _SAYS),
-        target=_text(incident.target, _TITLE) if incident else "",
+        target=_text(incident.target if incident else said.get("target"), _TITLE),
         next_steps=_lines(said.get("next_steps")),
         links=_links(said.get("links"), beside, page=page),
         facts=_facts(said.get("facts"), beside),
