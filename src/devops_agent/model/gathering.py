@@ -12,6 +12,10 @@ _EDITS = timedelta(seconds=15)
 """A message in place is changed no more often."""
 _MOST_LINES = 40
 _WAITING = ("digest", "overflow")
+_HELD_BACK = {
+    "digest": ("{count} {things} that could wait", "held back because nothing here was urgent"),
+    "overflow": ("{count} more", "put together because of the limit of messages in an hour (notify.per_hour)"),
+}
 _NO_CAUSE = "no common cause is known: look for what they share, such as network, storage, a database, this machine"
 
 
@@ -27,11 +31,14 @@ class Gathering(Fact, kw_only=True):
     cause: str = ""
     """What its incidents have in common; for kind `cause`."""
     severity: Severity
+    """The worst of what it last called people for."""
     opened_at: datetime
     due_at: datetime | None = None
     """When it is told, or told anew; None: nothing new."""
     told_at: datetime | None = None
     """When it last was."""
+    rung_at: datetime | None = None
+    """When it last was in a message that calls people, and not in a change of an earlier one."""
     needs_told: bool = False
     """Whether a message of it has said that a person is needed."""
     messages: int = 0
@@ -56,18 +63,25 @@ def takes_more(gathering: Gathering, *, now: datetime) -> bool:
     return gathering.kind in _WAITING or now - gathering.opened_at < FRESH
 
 
-def when_told(
-    gathering: Gathering, *, updates: bool, needs: bool, over: bool, now: datetime, remind_every: timedelta
+def when_told(  # noqa: PLR0913 — what it depends on
+    gathering: Gathering,
+    *,
+    updates: bool,
+    needs: bool,
+    severity: Severity,
+    over: bool,
+    now: datetime,
+    remind_every: timedelta,
 ) -> datetime | None:
     """Return when it is told (anew) after a line has changed; None: not for this.
 
     A channel that changes messages in place gets each change, some put together. Others get a message when a person
-    is needed for the first time, again after `remind_every` while one is, and when all is over.
+    is needed for the first time or for something worse, again after `remind_every` while one is, and when all is over.
     """
     told = gathering.told_at
     if gathering.kind in _WAITING:
         return gathering.due_at
-    if told is None or over:
+    if told is None or over or (needs and severity.rank > gathering.severity.rank):
         wanted: datetime | None = now
     elif updates:
         wanted = max(now, told + _EDITS)
@@ -76,6 +90,23 @@ def when_told(
     else:
         wanted = None
     return min((at for at in (gathering.due_at, wanted) if at is not None), default=None)
+
+
+def calls(gathering: Gathering, lines: Sequence[Line], *, now: datetime, remind_every: timedelta) -> bool:
+    """Return whether people are called beside a change of the message in place, which nobody notices.
+
+    They are when a person is needed for the first time or for something worse, and again after `remind_every` while
+    one is.
+    """
+    if not any(line.waits for line in lines):
+        return False
+    rested = gathering.rung_at is None or now - gathering.rung_at >= remind_every
+    return rested or not gathering.needs_told or is_worse(gathering, lines)
+
+
+def is_worse(gathering: Gathering, lines: Sequence[Line]) -> bool:
+    """Return whether a person is needed for something worse than what people were last called for."""
+    return worst([line for line in lines if line.waits]).rank > gathering.severity.rank
 
 
 def compose(
@@ -105,21 +136,24 @@ def worst(lines: Sequence[Line]) -> Severity:
 def _heading(
     gathering: Gathering, lines: Sequence[Line], *, over: bool, ancestors: Callable[[str], Sequence[str]]
 ) -> tuple[str, str]:
-    count = sum(1 for line in lines if line.incident) or len(lines)
-    if gathering.kind == "digest":
-        return f"{count} {_plural(count, 'thing')} that could wait", "held back because nothing here was urgent"
-    if gathering.kind == "overflow":
-        return f"{count} more", "put together because of the limit of messages in an hour (notify.per_hour)"
+    count = sum(1 for line in lines if line.incident) if gathering.kind == "storm" else len(lines)
+    if gathering.kind in _HELD_BACK:
+        title, says = _HELD_BACK[gathering.kind]
+        return title.format(count=count, things="thing" if count == 1 else "things"), says
     cause, effects = common_cause([line.target for line in lines if line.target], ancestors)
     behind = cause or gathering.cause
     if over:
         around = f" around {behind}" if behind else ""
-        return f"over: all {count} incidents{around}", "nothing of it is open any more"
+        at_once = f"{_incidents(count)}{around}, all over"
+        title = f"over: all {count} incidents{around}" if gathering.messages else at_once
+        return title, "nothing of it is open any more"
     if cause:
         says = f"{effects} of {len({line.target for line in lines if line.target})} targets are or depend on {cause}"
-        return f"{count} {_plural(count, 'incident')}, common cause {cause}", says
+        return f"{_incidents(count)}, common cause {cause}", says
     if gathering.kind == "cause":
-        return f"{count} {_plural(count, 'incident')} with one cause: {behind}", f"all of them come from {behind}"
+        return f"{_incidents(count)} with one cause: {behind}", f"all of them come from {behind}"
+    if count == 1:
+        return f"one more of many: {lines[0].title}", _NO_CAUSE
     return f"storm: {count} incidents at once" if count else "storm: many targets in trouble at once", _NO_CAUSE
 
 
@@ -137,5 +171,5 @@ def _left_out(lines: Sequence[Line]) -> str:
     return f"{left} more are not listed here" if left > 0 else ""
 
 
-def _plural(count: int, word: str) -> str:
-    return word if count == 1 else f"{word}s"
+def _incidents(count: int) -> str:
+    return f"{count} incident{'' if count == 1 else 's'}"

@@ -20,8 +20,8 @@ class Notice(Fact, kw_only=True):
     """One of `routing.KINDS`: `escalated`, `approval`, `acted`, `healed`, `storm`, `digest`, …"""
     severity: Severity
     message: dict[str, Any]
-    """`title`, `says`, `next_steps`, `links`, `facts`, `lines`, `closes` as `Message` has them; `tell`: names that go
-    before all routes."""
+    """`title`, `says`, `next_steps`, `links`, `facts`, `lines`, `closes`, `calls` as `Message` has them; `tell`: names
+    that go before all routes."""
     created_at: datetime
     routed_at: datetime | None = None
     """When it was decided who is told, and how; None: not yet."""
@@ -72,6 +72,8 @@ class Message(Fact, kw_only=True):
     at: datetime
     closes: bool = False
     """Whether nothing more will come in this thread: what it told of is over."""
+    calls: bool = False
+    """Whether people are to notice it also where it changes an earlier message, whatever its kind."""
     earlier: Receipt | None = None
     """Of the thread's first message on this channel, to be changed or answered; None: this is the first."""
     body_text: str = ""

@@ -15,7 +15,9 @@ from devops_agent.store.rows import Row, Rows, from_us, maybe_time, maybe_us, ne
 if TYPE_CHECKING:
     from datetime import datetime
 
-_COLUMNS = "id, kind, channel, person, cause, severity, opened_at, due_at, told_at, needs_told, messages, closed_at"
+_COLUMNS = (
+    "id, kind, channel, person, cause, severity, opened_at, due_at, told_at, rung_at, needs_told, messages, closed_at"
+)
 _OPEN = "closed_at IS NULL"
 """Word for word the condition of the partial indexes."""
 
@@ -135,8 +137,8 @@ def open_(  # noqa: PLR0913 — a gathering has these parts
 def write(rows: Rows, gathering: Gathering) -> None:
     """Write where it stands now."""
     rows.run(
-        "UPDATE gatherings SET severity = :severity, due_at = :due_at, told_at = :told_at, needs_told = :needs_told,"
-        " messages = :messages, closed_at = :closed_at WHERE id = :id",
+        "UPDATE gatherings SET severity = :severity, due_at = :due_at, told_at = :told_at, rung_at = :rung_at,"
+        " needs_told = :needs_told, messages = :messages, closed_at = :closed_at WHERE id = :id",
         **{
             name: value
             for name, value in _values(gathering).items()
@@ -207,7 +209,7 @@ def forget(rows: Rows, *, told_before: datetime, now: datetime) -> int:
     old = to_us(told_before)
     rows.run("DELETE FROM rings WHERE at < :at", at=to_us(now - HOUR))
     rows.run("DELETE FROM gatherings WHERE opened_at < :at", at=old)
-    return rows.run("DELETE FROM told WHERE troubled = 0 AND first_at < :at", at=old)
+    return rows.run("DELETE FROM told WHERE first_at < :at", at=old)
 
 
 def _values(one: Gathering) -> dict[str, object]:
@@ -221,6 +223,7 @@ def _values(one: Gathering) -> dict[str, object]:
         "opened_at": to_us(one.opened_at),
         "due_at": maybe_us(one.due_at),
         "told_at": maybe_us(one.told_at),
+        "rung_at": maybe_us(one.rung_at),
         "needs_told": int(one.needs_told),
         "messages": one.messages,
         "closed_at": maybe_us(one.closed_at),
@@ -238,6 +241,7 @@ def _gathering(row: Row) -> Gathering:
         opened_at=from_us(row["opened_at"]),
         due_at=maybe_time(row["due_at"]),
         told_at=maybe_time(row["told_at"]),
+        rung_at=maybe_time(row["rung_at"]),
         needs_told=bool(row["needs_told"]),
         messages=row["messages"],
         closed_at=maybe_time(row["closed_at"]),

@@ -102,6 +102,7 @@ def message_of(
         person=delivery.person,
         at=notice.created_at,
         closes=notice.kind in _CLOSES or said.get("closes") is True,
+        calls=said.get("calls") is True,
         earlier=earlier,
         body_text=_text(said.get("body_text"), _BODY),
         body_html=_text(said.get("body_html"), _BODY),

@@ -247,5 +247,5 @@ def _write(turn: Round, letter: _Letter, to: Recipient, standing: Standing, told
     if told.rings:
         turn.ring(notice.id, to)
     if gathering is not None:
-        together.change(turn, gathering, needs=notice.kind in (*NEEDS, "storm"))
+        together.change(turn, gathering, needs=notice.kind in (*NEEDS, "storm"), severity=notice.severity)
     return planned

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from devops_agent.model.alert import Severity
 from devops_agent.model.directory import Directory
-from devops_agent.model.gathering import Gathering, Line, compose, takes_more, when_told, worst
+from devops_agent.model.gathering import Gathering, Line, calls, compose, is_worse, takes_more, when_told, worst
 from devops_agent.model.notice import Delivery, Notice
 from devops_agent.model.routing import Recipient
 from devops_agent.store import deliveries, escalations, gatherings, incidents, outbox, targets
@@ -33,22 +33,22 @@ def open_cause(turn: Round, to: Recipient, cause: str) -> Gathering | None:
 
 def enter(turn: Round, to: Recipient, kind: str, *, joins: str, cause: str, severity: Severity) -> Gathering:
     """Return the message of several that a notice becomes a line of, begun if there is none."""
-    known = gatherings.get(turn.rows, joins) if joins else None
-    if known is None:
-        known = _open(turn, to, kind, cause)
+    known = (gatherings.get(turn.rows, joins) if joins else None) or _open(turn, to, kind, cause)
     if known is None:
         due_at = {"digest": turn.digest_at, "overflow": turn.room_at}.get(kind, lambda _: turn.now)(to)
         kept = cause if kind == "cause" else ""
         return gatherings.open_(turn.rows, kind, to, cause=kept, severity=severity, now=turn.now, due_at=due_at)
-    return known.with_(severity=severity) if severity.rank > known.severity.rank else known
+    untold = known.told_at is None and severity.rank > known.severity.rank
+    return known.with_(severity=severity) if untold else known
 
 
-def change(turn: Round, gathering: Gathering, *, needs: bool) -> None:
+def change(turn: Round, gathering: Gathering, *, needs: bool, severity: Severity) -> None:
     """Note that a line has changed: the message is told (anew) when that is worth it."""
     due_at = when_told(
         gathering,
         updates=turn.updates.get(gathering.channel, False),
         needs=needs,
+        severity=severity,
         over=gatherings.all_over(turn.rows, gathering),
         now=turn.now,
         remind_every=turn.notify.remind_every,
@@ -89,26 +89,33 @@ def _tell(turn: Round, gathering: Gathering, directory: Directory) -> None:
         return
     severity = worst(lines)
     room_at = turn.room_at(to)
-    rested = gathering.told_at is None or turn.now - gathering.told_at >= turn.notify.remind_every
-    if not changes and room_at > turn.now and not (severity is Severity.CRITICAL and rested and _presses(gathering)):
+    has_room = room_at <= turn.now or (severity is Severity.CRITICAL and _presses(turn, gathering, lines))
+    if not changes and not has_room:
         gatherings.write(turn.rows, gathering.with_(due_at=room_at))
         return
+    every = turn.notify.remind_every
+    rings = not changes or (has_room and calls(gathering, lines, now=turn.now, remind_every=every))
     number = gathering.messages + 1
     notice = Notice(
         key=f"{gathering.id}/{number}",
         incident="",
         kind=_KINDS[gathering.kind],
         severity=Severity.INFO if over else severity,
-        message=compose(gathering, lines, ancestors=directory.ancestors, link="/incidents"),
+        message={
+            **compose(gathering, lines, ancestors=directory.ancestors, link="/incidents"),
+            **({"calls": True} if waits and rings else {}),
+        },
         created_at=turn.now,
     )
-    send(turn, notice, to, thread=gathering.id, rings=not changes)
+    send(turn, notice, to, thread=gathering.id, rings=rings)
     ends = over or gathering.kind in ("digest", "overflow")
     gatherings.write(
         turn.rows,
         gathering.with_(
             due_at=None,
             told_at=turn.now,
+            rung_at=turn.now if rings else gathering.rung_at,
+            severity=worst([line for line in lines if not line.over]) if rings else gathering.severity,
             messages=number,
             needs_told=gathering.needs_told or waits or gathering.kind == "storm",
             closed_at=turn.now if ends else None,
@@ -136,9 +143,10 @@ def send(turn: Round, notice: Notice, to: Recipient, *, thread: str, rings: bool
         turn.ring(kept.id, to)
 
 
-def _presses(gathering: Gathering) -> bool:
+def _presses(turn: Round, gathering: Gathering, lines: Sequence[Line]) -> bool:
     """Whether it may be told although the limit of the hour is reached, when it is critical."""
-    return gathering.kind in ("cause", "storm")
+    rested = gathering.rung_at is None or turn.now - gathering.rung_at >= turn.notify.remind_every
+    return gathering.kind in ("cause", "storm") and (rested or is_worse(gathering, lines))
 
 
 def _lines(turn: Round, notices: Sequence[Notice]) -> list[Line]:

@@ -121,6 +121,15 @@ async def test_only_what_needs_a_person_is_shown_outside_of_the_thread_too(
     assert reply["reply_broadcast"] == shown
 
 
+async def test_what_is_to_be_noticed_is_shown_outside_of_the_thread_whatever_its_kind(
+    notifier: Slack, workspace: Workspace
+) -> None:
+    first = await notifier.send(message("GRP-1/1", kind="storm"))
+    await notifier.send(message("GRP-1/2", kind="storm", calls=True, earlier=first))
+    [reply] = [one for one in workspace.messages.values() if "thread_ts" in one]
+    assert reply["reply_broadcast"] == "true"
+
+
 async def test_a_message_that_was_deleted_is_posted_anew(notifier: Slack, workspace: Workspace) -> None:
     first = await notifier.send(message("INC-1/1"))
     workspace.messages.clear()

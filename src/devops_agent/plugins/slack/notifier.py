@@ -80,8 +80,7 @@ class Slack:
         }
         first = message.earlier.data if message.earlier else {}
         if first.get("ts") and first.get("channel") and await self._change(first, shown):
-            calls = message.kind in NEEDS
-            return await self._add(told, first) if calls or told.closes else _receipt(first, first["ts"])
+            return await self._add(told, first) if _calls(told) or told.closes else _receipt(first, first["ts"])
         said = await self._call("chat.postMessage", {"channel": self._config.channel, **shown})
         ts = str(said.get("ts", ""))
         return _receipt({"channel": str(said.get("channel", self._config.channel)), "ts": ts}, ts)
@@ -104,7 +103,7 @@ class Slack:
             {
                 "channel": first["channel"],
                 "thread_ts": first["ts"],
-                "reply_broadcast": "true" if told.kind in NEEDS else "false",
+                "reply_broadcast": "true" if _calls(told) else "false",
                 "text": text(told),
                 **_about(told),
             },
@@ -151,6 +150,10 @@ class _RefusedError(NotifyError):
     def __init__(self, message: str, *, code: str) -> None:
         super().__init__(message, permanent=True)
         self.code = code
+
+
+def _calls(told: Message) -> bool:
+    return told.calls or told.kind in NEEDS
 
 
 def _about(told: Message) -> dict[str, str]:
