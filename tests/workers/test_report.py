@@ -63,6 +63,7 @@ async def test_a_report_that_is_due_is_made_kept_and_told(store: Store) -> None:
     assert made.figures.incidents == 1
     (notice,) = await store.read(outbox.latest)
     assert (notice.kind, notice.key) == ("report", f"report/{week().key}")
+    assert notice.message["tell"] == ["team"]
     assert notice.message["links"] == {"report": f"https://agent.example/reports/{week().key}"}
     assert "1 incident, 1 resolved: 1 healed alone" in notice.message["says"]
     assert notice.message["body_text"].startswith("# Weekly report 2026")

@@ -80,6 +80,7 @@ def notice_of(made: Report, *, settings: Settings) -> Notice:
         message={
             "title": told.title,
             "says": report.in_short(made),
+            "tell": list(settings.reports.tell),
             "links": {"report": f"{url}/reports/{made.period.key}"},
             "body_text": paper.markdown(told),
             "body_html": paper.html(told),
