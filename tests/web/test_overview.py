@@ -116,7 +116,7 @@ async def test_messages_that_wait_though_nobody_delivers_them_are_told(full: Run
 
 async def test_what_is_trusted_is_told_once_it_was_counted(web: Running) -> None:
     await crowd.fill(web.store, web.clock.now(), targets_=3, incidents_=60)
-    assert "nothing was tried yet" in await page(web, "/")
+    assert "is being counted" in await page(web, "/")
     await web.app.state.trusted.count(web.app.state.desk)
     assert re.search(r"\d+ (act alone|ask)", await page(web, "/"))
 

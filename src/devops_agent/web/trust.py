@@ -31,12 +31,12 @@ class Trusted:
     """Counts over the whole record take a while after years, so nobody waits for them: the last ones are told."""
 
     def __init__(self) -> None:
-        self._last: Summary = ()
+        self._last: Summary | None = None
         self._at: datetime | None = None
         self._counting: asyncio.Task[None] | None = None
 
-    def told(self, desk: Desk) -> Summary:
-        """Return the last counts; when they are old, begin to count anew."""
+    def told(self, desk: Desk) -> Summary | None:
+        """Return the last counts, None before the first; when they are old, begin to count anew."""
         now = desk.parts.clock.now()
         idle = self._counting is None or self._counting.done()
         if idle and (self._at is None or now - self._at > _FOR):
