@@ -2,14 +2,16 @@
 
 from datetime import datetime, timedelta
 from functools import partial
+from importlib import resources
 
 import pytest
 
 from devops_agent.kit.testing import START
 from devops_agent.model.alert import Severity
 from devops_agent.model.notice import Delivery, Notice, Receipt, Stage
-from devops_agent.store import Store, deliveries, outbox
+from devops_agent.store import Store, deliveries, open_store, outbox, sqlite
 from devops_agent.store.rows import Rows
+from tests.store.connecting import connect
 
 RECEIPT = Receipt(id="ts-1", data={"room": "C1"})
 
@@ -215,3 +217,25 @@ async def test_counts_outlive_the_deliveries_that_they_count(store: Store) -> No
     assert await store.write(lambda rows: outbox.forget(rows, created_before=at(1))) == 1
     assert await store.read(lambda rows: deliveries.of_notices(rows, [one.notice])) == {one.notice: []}
     assert await store.read(deliveries.counts) == {("chat", "sent"): 1}
+
+
+async def test_notices_of_earlier_versions_are_kept_and_told_to_nobody_any_more(sqlite_url: str) -> None:
+    earlier = connect(sqlite_url)
+    earlier.begin()
+    earlier.run("CREATE TABLE migrations (number BIGINT PRIMARY KEY, name TEXT NOT NULL)")
+    folder = resources.files("devops_agent.store") / "migrations"
+    for file in sorted((file for file in folder.iterdir() if file.name < "0007"), key=lambda file: file.name):
+        for statement in sqlite.split(file.read_text()):
+            earlier.run(statement)
+        earlier.run("INSERT INTO migrations VALUES (:number, :name)", number=int(file.name[:4]), name=file.name)
+    earlier.run(
+        "INSERT INTO outbox (key, incident, kind, severity, message_json, created_at, not_before, channels)"
+        " VALUES ('old', 'INC-1', 'healed', 'info', '{}', 1, 1, 'pam')"
+    )
+    earlier.commit()
+    earlier.close()
+    async with await open_store(sqlite_url) as store:
+        [kept] = await store.read(outbox.latest)
+        assert (kept.key, kept.routed_at) == ("old", kept.created_at)
+        assert await store.read(outbox.unrouted) == []
+        assert await store.read(outbox.pending) == 0
