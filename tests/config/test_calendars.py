@@ -78,11 +78,36 @@ def test_what_is_no_calendar_is_told(content: bytes) -> None:
         duties(content)
 
 
+_EVERY = ",".join(map(str, range(60)))
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "FREQ=MINUTELY",
+        "FREQ=SECONDLY;COUNT=1",
+        "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30",
+        f"FREQ=DAILY;BYHOUR=1,2,3;BYMINUTE={_EVERY};BYSECOND={_EVERY}",
+    ],
+)
+def test_rules_that_would_take_for_ever_are_refused_before_they_are_worked_out(rule: str) -> None:
+    content = calendar(f"SUMMARY:alice\nDTSTART:20260105T080000Z\nDURATION:PT1S\nRRULE:{rule}")
+    with pytest.raises(CalendarError, match=r"cannot use duty\.ics: (an event repeats|working out how)"):
+        duties(content)
+
+
+def test_very_many_old_rules_are_refused_and_some_are_not() -> None:
+    old = "SUMMARY:alice\nDTSTART:19700105T080000Z\nDURATION:PT1H\nRRULE:FREQ=DAILY"
+    assert len(duties(calendar(*[old] * 2))) == 28
+    with pytest.raises(CalendarError, match="takes too long"):
+        duties(calendar(*[old] * 1_000))
+
+
 def test_a_file_that_is_not_there_or_far_too_large_is_told(tmp_path: Path) -> None:
     with pytest.raises(CalendarError, match=r"cannot read .*No such file"):
         read_duties(tmp_path / "none.ics", notify=NOTIFY, begin=NOW, end=NOW)
     (tmp_path / "large.ics").write_bytes(b" " * (MAX_BYTES + 1))
-    with pytest.raises(CalendarError, match="larger than 5,000,000 bytes"):
+    with pytest.raises(CalendarError, match="larger than 500,000 bytes"):
         read_duties(tmp_path / "large.ics", notify=NOTIFY, begin=NOW, end=NOW)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +19,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("devops_agent.calendars")
 
-MAX_BYTES = 5_000_000
+MAX_BYTES = 500_000
 _AHEAD = timedelta(days=35)
 _BACK = timedelta(days=1)
 _READ_AGAIN = timedelta(hours=12)
+_PERIODS = {"DAILY": 366, "WEEKLY": 53, "MONTHLY": 12, "YEARLY": 1}
+"""Frequency -> how often a year its rule is worked out; nobody's duty repeats more often."""
+_MOST_PERIODS = 2_500_000
+"""Of all rules of a file together: seconds' work. Whoever reads it holds up everything that people are told."""
+_CLOCK_PARTS = ("BYHOUR", "BYMINUTE", "BYSECOND")
+_MAY_NEVER_FIT = ("BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYSETPOS")
+"""A rule that never fits, such as each 30th of February, is followed to the end of time."""
+_LAST_YEAR = 9999
 
 
 class CalendarError(Exception):
@@ -115,12 +124,40 @@ def parse_duties(content: bytes, *, name: str, notify: Notify, begin: datetime, 
     where = zone(notify.time_zone)
     people = {person.name.casefold(): person.name for person in notify.people}
     try:
-        events = recurring_ical_events.of(Calendar.from_ical(content)).between(begin, end)
+        calendar = Calendar.from_ical(content)
+        _bound(calendar, end=end, name=name)
+        events = recurring_ical_events.of(calendar).between(begin, end)
         duties = [duty for event in events if (duty := _duty(event, people, where)) is not None]
+    except CalendarError:
+        raise
     except Exception as error:  # whatever these libraries raise on a strange file, the rotation has to go on
         message = f"cannot use {name}: it is no iCalendar file ({type(error).__name__}: {str(error)[:200]})"
         raise CalendarError(message) from error
     return tuple(sorted(duties, key=lambda duty: (duty.begins_at, duty.person)))
+
+
+def _bound(calendar: Any, *, end: datetime, name: str) -> None:  # noqa: ANN401 — icalendar's own type
+    """See that its rules can be worked out in a few seconds.
+
+    Raises:
+        CalendarError: they cannot.
+
+    """
+    periods = 0
+    for event in calendar.walk("VEVENT"):
+        rules = event.get("RRULE") or []
+        begins = event.decoded("DTSTART")
+        for rule in rules if isinstance(rules, list) else [rules]:
+            often = str(next(iter(rule.get("FREQ") or [""]))).upper()
+            if often not in _PERIODS:
+                message = f"cannot use {name}: an event repeats {often or 'without FREQ'}; duties do at most DAILY"
+                raise CalendarError(message)
+            last = _LAST_YEAR if any(rule.get(part) for part in _MAY_NEVER_FIT) else end.year
+            times = math.prod(len(rule.get(part) or [0]) for part in _CLOCK_PARTS)
+            periods += max(1, last - begins.year + 1) * _PERIODS[often] * times
+    if periods > _MOST_PERIODS:
+        message = f"cannot use {name}: working out how its events repeat takes too long; let them begin later"
+        raise CalendarError(message)
 
 
 def _duty(event: Any, people: dict[str, str], where: ZoneInfo) -> Duty | None:  # noqa: ANN401 — icalendar's own type
