@@ -88,3 +88,17 @@ def test_what_is_critical_passes_the_limit_of_an_hour_also_in_a_message_of_sever
     storm(room, Severity.WARNING)
     room.escalate(room.open("payments"))
     assert room.turn(3) == ["alice-sms: storm GRP-1"]
+
+
+def test_what_waits_for_room_is_told_before_what_comes_later_takes_it(rows: Rows) -> None:
+    given = notify(people=people("alice", per_hour=2), routes=(Route(tell=("alice",)),), remind_every=timedelta(days=1))
+    room = Mailroom(rows, given)
+    for number in range(3):
+        room.escalate(room.open(f"first-{number}", severity=Severity.WARNING))
+        room.turn(6)
+    for number in range(20):
+        room.escalate(room.open(f"noise-{number}", severity=Severity.WARNING))
+        room.turn(6)
+    told = next(one for one in room.got if one.kind == "digest")
+    assert told.at - room.got[0].at == timedelta(hours=1)
+    assert any("first-2" in line for line in told.notice.message["lines"])

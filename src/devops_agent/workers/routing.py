@@ -52,6 +52,7 @@ def route(
         return
     files = calendars or Calendars()
     turn = begin_round(rows, settings, now, updates=updates or {}, on_call=files.on_call(settings.notify, now))
+    together.tell_overdue(turn)
     climbing.tell_troubles(turn, files.troubles(settings.notify))
     climbing.climb(turn)
     climbing.end_mutes(turn)

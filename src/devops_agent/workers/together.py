@@ -56,9 +56,17 @@ def change(turn: Round, gathering: Gathering, *, needs: bool, severity: Severity
     gatherings.write(turn.rows, gathering.with_(due_at=due_at))
 
 
+def tell_overdue(turn: Round) -> None:
+    """Tell what has waited for room within the limit of an hour, before what is new takes that room."""
+    _tell_all(turn, [one for one in gatherings.due(turn.rows, now=turn.now) if one.kind == "overflow"])
+
+
 def tell_due(turn: Round) -> None:
     """Tell what is due, each as a notice of its own."""
-    found = gatherings.due(turn.rows, now=turn.now)
+    _tell_all(turn, gatherings.due(turn.rows, now=turn.now))
+
+
+def _tell_all(turn: Round, found: Sequence[Gathering]) -> None:
     if not found:
         return
     # What people wrote into the settings goes before what was found.

@@ -174,6 +174,28 @@ async def test_an_answer_that_fails_ends_no_connection(server: PamServer, tmp_pa
         assert "cannot look that up" in (await server.ask("q-2", "x"))["text"]
 
 
+async def test_a_flood_of_questions_fills_no_memory_and_keeps_no_notice_from_being_told(
+    server: PamServer, tmp_path: Path
+) -> None:
+    never, asked = asyncio.Event(), 0
+
+    async def answer(question: str) -> str:
+        nonlocal asked
+        asked += 1
+        await never.wait()
+        return question
+
+    pam = made(tmp_path, server.url)
+    pam.listen(answer)
+    async with serving(pam):
+        await server.connected.wait()
+        for number in range(1_000):
+            await server.say(json.dumps({"type": "question", "id": f"q-{number}", "text": "what is going on?"}))
+        await pam.send(message("INC-1/1"))
+        assert 0 < asked <= 4
+        assert sum("_reply" in str(task.get_coro()) for task in asyncio.all_tasks()) <= 100
+
+
 async def test_what_nobody_understands_is_passed_over(notifier: Pam, server: PamServer) -> None:
     await notifier.send(message("INC-1/1"))
     for frame in ("nonsense", b"\xff\x00", "[]", '{"type": 1}', '{"type":"receipt","id":"another"}', '{"type":"song"}'):

@@ -21,6 +21,8 @@ Answering: TypeAlias = "Callable[[str], Awaitable[str]]"
 
 _QUESTIONS = 4
 """Questions that are answered at once; more wait."""
+_WAITING = 100
+"""Questions that wait at most; further ones get no answer."""
 
 
 class Connection:
@@ -87,6 +89,8 @@ class Connection:
                 _settle(self._receipts[id_], None)
             case protocol.Said(type="refused", id=id_, reason=reason) if id_ in self._receipts:
                 _settle(self._receipts[id_], NotifyError(f"PAM refuses it: {reason[:200]}", permanent=True))
+            case protocol.Said(type="question") if len(self._answering) >= _WAITING:
+                log.warning("PAM asks faster than it is answered; a question is passed over")
             case protocol.Said(type="question") if (answer := self._answer()) is not None:
                 task = asyncio.create_task(self._reply(said, answer))
                 self._answering.add(task)
