@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -136,3 +136,18 @@ async def test_a_stream_of_the_page_ends_with_the_session(web: Running) -> None:
         assert (await web.ask("DELETE", "/api/v1/tokens/read", scope="admin")).status == 204
         await tell(web, "two")
         assert [one async for one in told if one["says"] == "two"] == []
+
+
+async def test_one_who_opens_very_many_keeps_nobody_else_from_listening(web: Running) -> None:
+    async with AsyncExitStack() as held:
+        for _ in range(20):
+            told = await held.enter_async_context(listening(web))
+            await tell(web, "x")
+            await anext(told)
+        refused = await web.get("/stream")
+        assert refused.status == 503
+        assert "you have 20 listeners" in refused.json()["detail"]
+        other = {"Authorization": f"Bearer {SECRETS['operate']}"}
+        told = await held.enter_async_context(listening(web, headers=other))
+        await tell(web, "y")
+        assert (await anext(told))["says"] == "y"

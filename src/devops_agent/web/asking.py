@@ -59,6 +59,8 @@ class Desk:
         self.parts = parts
         self.gate = gate
         self.started_at = parts.clock.now()
+        self.proving = asyncio.Lock()
+        """Held while the chain of events is walked: one walk at a time, however many ask for it."""
         allowed = parts.settings().web.requests_per_minute
         self._rate = RateLimit(allowed, burst=max(10, allowed // 10))
         self._done: OrderedDict[tuple[str, str, str], tuple[bytes, asyncio.Future[Any]]] = OrderedDict()
@@ -140,8 +142,8 @@ class Once:
         self.by = f"api:{token.name}"
 
 
-async def admit_viewer(request: Request, desk: Desk, *, counted: bool = True) -> None:
-    """Let in who may read, by token or by the page's session; not `counted` when it is the same request again.
+async def admit_viewer(request: Request, desk: Desk, *, counted: bool = True) -> Token:
+    """Return who may read, by token or by the page's session; not `counted` when it is the same request again.
 
     Raises:
         ProblemError: 401, 403, 429 or 503.
@@ -153,6 +155,7 @@ async def admit_viewer(request: Request, desk: Desk, *, counted: bool = True) ->
         token = (await desk.gate.viewer(request)).token
     if counted:
         desk.count(token.id)
+    return token
 
 
 def desk_of(request: Request) -> Desk:

@@ -28,6 +28,8 @@ _LOOK_EVERY = 10.0
 """Seconds after which the rows are looked at without a wake-up, and a sign of life is sent."""
 _AT_ONCE = 100
 _LISTENERS = 200
+_OF_ONE = 20
+"""Listeners that one account, or a token of nobody's, may have: a few people with a few windows each."""
 _NO_MORE = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
@@ -37,7 +39,8 @@ class Stream:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._bell = store.bell.on("events")
-        self._listeners: set[asyncio.Event] = set()
+        self._listeners: dict[asyncio.Event, str] = {}
+        """Each with who it is."""
         self._closed = False
         self._hearing: asyncio.Task[None] | None = None
 
@@ -54,15 +57,20 @@ class Stream:
         for listener in self._listeners:
             listener.set()
 
-    @property
-    def full(self) -> bool:
-        """Whether there are as many listeners as can be."""
-        return len(self._listeners) >= _LISTENERS
+    def full(self, who: str) -> str:
+        """Return why nobody, or not `who`, can listen beside those who do; empty: they can."""
+        if len(self._listeners) >= _LISTENERS:
+            return f"{_LISTENERS} listeners are connected already"
+        if sum(one == who for one in self._listeners.values()) >= _OF_ONE:
+            return f"you have {_OF_ONE} listeners connected already"
+        return ""
 
-    async def events(self, after: int) -> AsyncIterator[list[Event]]:
+    async def events(self, after: int, *, who: str) -> AsyncIterator[list[Event]]:
         """Yield what came after event `after`, as it comes; an empty list is a sign of life."""
+        if self.full(who):  # others came in between
+            return
         news = asyncio.Event()
-        self._listeners.add(news)
+        self._listeners[news] = who
         try:
             while not self._closed:
                 news.clear()
@@ -77,7 +85,7 @@ class Stream:
                         async with asyncio.timeout(_LOOK_EVERY):
                             await news.wait()
         finally:
-            self._listeners.discard(news)
+            self._listeners.pop(news, None)
 
     async def _hear(self) -> None:
         while True:
@@ -102,7 +110,8 @@ async def stream(
     after: Annotated[str, Query(pattern=r"^[0-9]{0,18}$", description="event number; empty: only what is new")] = "",
 ) -> StreamingResponse:
     """Tell events as they happen. Takes a token or the page's session."""
-    await admit_viewer(request, desk)
+    asker = await admit_viewer(request, desk)
+    who = asker.account or asker.id
 
     async def may_listen() -> bool:
         try:
@@ -112,17 +121,19 @@ async def stream(
         return True
 
     told: Stream = request.app.state.stream
-    if told.full:
-        raise ProblemError(503, f"{_LISTENERS} listeners are connected already", headers={"Retry-After": "10"})
+    if says := told.full(who):
+        raise ProblemError(503, says, headers={"Retry-After": "10"})
     since = last_event_id or after
     start = int(since) if since else (await desk.read(events.head))[0]
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_written(told, start, may_listen), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(
+        _written(told.events(start, who=who), may_listen), media_type="text/event-stream", headers=headers
+    )
 
 
-async def _written(told: Stream, start: int, may_listen: Callable[[], Awaitable[bool]]) -> AsyncIterator[bytes]:
+async def _written(told: AsyncIterator[list[Event]], may_listen: Callable[[], Awaitable[bool]]) -> AsyncIterator[bytes]:
     yield b"retry: 1000\n\n"
-    async for found in told.events(start):
+    async for found in told:
         if not await may_listen():  # the token ended meanwhile
             return
         yield b"".join(map(_event, found)) or b": still here\n\n"

@@ -60,9 +60,10 @@ async def verify(desk: DeskOf) -> schemas.AuditProof:
 async def walk(desk: Desk, walked: events.Walked, *, most: int | None = None) -> events.Walked:
     """Walk the chain of events on, at most `most` events; other requests are served between its parts."""
     end = None if most is None else walked.seq + most
-    while not walked.done and (end is None or walked.seq < end):
-        before = walked
-        walked = await desk.read(lambda rows: events.walk_on(rows, before, limit=_LINKS_AT_ONCE))  # noqa: B023 — awaited at once
+    async with desk.proving:
+        while not walked.done and (end is None or walked.seq < end):
+            before = walked
+            walked = await desk.read(lambda rows: events.walk_on(rows, before, limit=_LINKS_AT_ONCE))  # noqa: B023 — awaited at once
     return walked
 
 

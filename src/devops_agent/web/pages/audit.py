@@ -75,10 +75,11 @@ class Asked(BaseModel):
 @router.get("/audit")
 async def audit_(request: Request, desk: DeskOf, asked: Annotated[Asked, Query()]) -> Response:
     """List everything that happened."""
-    await desk.gate.viewer(request)
+    viewer = await desk.gate.viewer(request)
     sought = asked.sought
     walked = None
     if asked.verify:
+        desk.count(viewer.token.id)
         begin = events.Walked(seq=asked.verify - 1, hash=asked.hash or events.GENESIS)
         walked = await walk(desk, begin, most=_PROVEN_AT_ONCE)
 
