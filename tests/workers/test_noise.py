@@ -102,3 +102,16 @@ def test_what_waits_for_room_is_told_before_what_comes_later_takes_it(rows: Rows
     told = next(one for one in room.got if one.kind == "digest")
     assert told.at - room.got[0].at == timedelta(hours=1)
     assert any("first-2" in line for line in told.notice.message["lines"])
+
+
+def test_a_notice_that_cannot_be_decided_on_keeps_no_other_from_being_told(
+    rows: Rows, caplog: pytest.LogCaptureFixture
+) -> None:
+    room = Mailroom(rows, notify(routes=(Route(tell=("alice",)),)))
+    room.escalate(room.open())
+    room.say("", "report", severity=Severity.INFO, tell=[["alice"]])  # nobody writes such, but a later version may
+    assert room.turn() == ["alice-sms: escalated INC-1"]
+    assert "notices cannot be decided on" in caplog.text
+    [told] = rows.all("SELECT says FROM events WHERE kind = 'undeliverable'")
+    assert told["says"].startswith("nobody is told of /report/")
+    assert room.turn(1) == []

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from devops_agent.config.settings import Settings
 from devops_agent.kit.testing import START, FakeNotifier
 from devops_agent.model.notice import Delivery, Message, Receipt, Stage
 from devops_agent.ports import NotifyError
@@ -14,7 +15,7 @@ from devops_agent.store import deliveries, events, outbox, runs
 from devops_agent.store.rows import Rows, StoreBusyError, to_us
 from devops_agent.workers.lines import AT_ONCE
 from tests.engine.inline import InlineStore, SteppedClock, new_database
-from tests.workers.posting import ALICE, Office, down, gone
+from tests.workers.posting import ALICE, Office, down, gone, plan_all
 
 MINUTE = 60
 
@@ -377,3 +378,17 @@ async def test_wherever_the_process_is_killed_nothing_is_lost_and_only_what_was_
     for moment in range(len(boundaries)):
         kills = (moment, moment + again_after) if again_after else (moment,)
         await live(f"{moment}", *kills)
+
+
+async def test_a_message_that_cannot_be_made_fails_and_keeps_no_other_from_being_told(office: Office) -> None:
+    def spoil(rows: Rows, settings: Settings, now: object) -> None:
+        plan_all(rows, settings, now)
+        rows.run("UPDATE outbox SET message_json = '[1]' WHERE incident = 'INC-1'")
+
+    office.route = spoil
+    async with office.open():
+        await office.put("INC-1", "INC-2")
+        await office.pass_()
+        assert office.keys() == ["1"]
+        assert [one.stage for one in await office.deliveries()] == [Stage.FAILED, Stage.SENT]
+        assert await run_status(office) == ["done"]

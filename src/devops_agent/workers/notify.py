@@ -18,9 +18,10 @@ from devops_agent.store import deliveries, events, outbox, runs
 from devops_agent.store.rows import Rows, StoreError
 from devops_agent.workers.lines import Line
 from devops_agent.workers.messages import known, message_of
+from devops_agent.workers.round import MISTAKES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from devops_agent.config.settings import Settings
     from devops_agent.durable.journal import Run
@@ -209,10 +210,21 @@ class Postman:
             found = deliveries.due(rows, channel.name, now=now, limit=min(room, line.room(now)), fewest_tries=line.down)
             begun = deliveries.begin(rows, found)
             room -= len(begun)
-            turn.parcels += [self._parcel(rows, one, page=page, now=now) for one in begun]
+            turn.parcels += self._packed(rows, begun, page=page, now=now)
             moments = turn.next_at, line.opens(now), deliveries.next_due(rows, channel.name, now=now)
             turn.next_at = min((moment for moment in moments if moment is not None), default=None)
         return turn
+
+    def _packed(self, rows: Rows, begun: Sequence[Delivery], *, page: str, now: datetime) -> Iterator[Parcel]:
+        """Yield what channels are handed; what cannot be put into words fails, and holds up nothing else."""
+        for one in begun:
+            try:
+                yield self._parcel(rows, one, page=page, now=now)
+            except MISTAKES as error:
+                log.exception("a message cannot be made", extra={"notice": one.notice, "channel": one.channel})
+                says = f"it cannot be put into words ({type(error).__name__})"
+                deliveries.end(rows, one, now=now, receipt=None, says=says)
+                events.add(rows, UNDELIVERABLE, f"{one.channel} was not told {one.notice}: {says}", at=now)
 
     def _parcel(self, rows: Rows, one: Delivery, *, page: str, now: datetime) -> Parcel:
         notice = outbox.get(rows, one.notice)

@@ -25,6 +25,10 @@ _DEEPEST = 20
 """Incidents that explain each other, at most."""
 
 
+MISTAKES = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError, RecursionError)
+"""What something strange in the rows of one notice may raise; the database's own errors are none of these."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Round:
     """One transaction, one moment."""
@@ -77,6 +81,10 @@ class Round:
         """Count a message."""
         self.rings(to).append(self.now)
         gatherings.ring(self.rows, notice, to, now=self.now)
+
+    def forget_rings(self) -> None:
+        """Read from the rows again who got messages: some that were counted were undone."""
+        self._rings.clear()
 
     def room_at(self, to: Recipient) -> datetime:
         """Return when the recipient may get one more message within the limit."""

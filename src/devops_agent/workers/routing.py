@@ -5,6 +5,7 @@ Killed at any moment, it does the same again: what it writes is one transaction,
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from devops_agent.config.calendars import Calendars
@@ -13,9 +14,9 @@ from devops_agent.model import routing
 from devops_agent.model.mute import muted
 from devops_agent.model.notice import Delivery, Notice, Stage
 from devops_agent.model.routing import ENDS, NEEDS, Recipient, Standing, Told
-from devops_agent.store import deliveries, escalations, gatherings, incidents, mutes, outbox
+from devops_agent.store import deliveries, escalations, events, gatherings, incidents, mutes, outbox
 from devops_agent.workers import climbing, together
-from devops_agent.workers.round import Round, begin_round
+from devops_agent.workers.round import MISTAKES, Round, begin_round
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from devops_agent.config.settings import Settings
     from devops_agent.model.incident import Incident
     from devops_agent.store.rows import Rows
+
+log = logging.getLogger("devops_agent.notify")
 
 _BATCH = 500
 """Notices that one transaction decides on."""
@@ -93,8 +96,25 @@ def _ready(turn: Round, waiting: Sequence[Notice]) -> list[Notice]:
 
 def _decide_ready(turn: Round) -> None:
     ready = _ready(turn, outbox.unrouted(turn.rows, limit=_BATCH))
-    _decide(turn, ready)
+    if not _is_decided(turn, ready):
+        for notice in ready:
+            if not _is_decided(turn, [notice]):
+                says = f"nobody is told of {notice.key}: it cannot be decided who; the log of the worker says more"
+                events.add(turn.rows, "undeliverable", says, at=turn.now, incident=notice.incident, notice=notice.id)
     outbox.mark_routed(turn.rows, [notice.id for notice in ready], now=turn.now)
+
+
+def _is_decided(turn: Round, notices: Sequence[Notice]) -> bool:
+    """Decide on all of these; where one cannot be decided on, on none, and say so: it must not hold up the others."""
+    turn.rows.run("SAVEPOINT decided")
+    try:
+        _decide(turn, notices)
+    except MISTAKES:
+        log.exception("notices cannot be decided on", extra={"notices": [notice.key for notice in notices]})
+        turn.rows.run("ROLLBACK TO SAVEPOINT decided")
+        turn.forget_rings()
+        return False
+    return True
 
 
 def _decide(turn: Round, notices: Sequence[Notice]) -> None:
@@ -228,6 +248,8 @@ def _write(turn: Round, letter: _Letter, to: Recipient, standing: Standing, told
         created_at=turn.now,
     )
     if not told.sent and not told.gathers:
+        if incident is not None and notice.kind in ENDS:
+            gatherings.settle(turn.rows, incident.id, to)
         return planned.with_(stage=Stage.DROPPED, ended_at=turn.now)
     thread = letter.thread
     gathering = None
