@@ -219,9 +219,9 @@ def common_cause(targets: Sequence[str], ancestors: Callable[[str], Sequence[str
 
 
 def _over(kind: str, _: Severity, standing: Standing, __: datetime, ___: timedelta) -> Told | None:
-    if standing.over and not standing.known and kind not in ENDS and kind != "acted":
-        return Told(says="it was over before anybody was told")
-    return None
+    if not standing.over or standing.troubled or kind in ENDS or kind == "acted":
+        return None
+    return Told(says="its end was told already" if standing.known else "it was over before anybody was told")
 
 
 def _taken(kind: str, _: Severity, standing: Standing, __: datetime, ___: timedelta) -> Told | None:

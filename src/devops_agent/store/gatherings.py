@@ -64,6 +64,16 @@ def note_told(  # noqa: PLR0913 — what is noted has these parts
     )
 
 
+def settle(rows: Rows, incident: str, to: Recipient) -> None:
+    """Note that somebody who knows of trouble is not told of its end: nothing is to be told any more."""
+    rows.run(
+        "UPDATE told SET troubled = 0 WHERE incident = :incident AND channel = :channel AND person = :person",
+        incident=incident,
+        channel=to.channel,
+        person=to.person,
+    )
+
+
 def told_lately(rows: Rows, to: Recipient, *, now: datetime) -> int:
     """Return of how many stories the recipient was first told within `RECENT`."""
     row = rows.one(

@@ -92,7 +92,8 @@ def _tell(turn: Round, gathering: Gathering, directory: Directory) -> None:
     again = gathering.told_at is not None
     changes = again and turn.updates.get(to.channel, False)
     if not lines or turn.off(to) or (again and not changes and not over and not waits):
-        gone = turn.now if not lines else None
+        # A digest that is not told when it is due never is: what comes later must find another.
+        gone = turn.now if not lines or gathering.kind in ("digest", "overflow") else None
         gatherings.write(turn.rows, gathering.with_(due_at=None, closed_at=gone))
         return
     severity = worst(lines)
