@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from devops_agent.config.settings import Settings
 from devops_agent.durable.dispatch import Dispatcher
@@ -60,6 +60,8 @@ class Office:
     give_up_after: timedelta = timedelta(hours=24)
     patience: timedelta = timedelta(seconds=30)
     route: Callable[..., None] = plan_all
+    looked_up: int = 0
+    """How often files were read that routing needs."""
     boundaries: list[str] = field(default_factory=list)
     kill_at: set[int] = field(default_factory=set)
 
@@ -71,19 +73,28 @@ class Office:
     def of(self, name: str) -> Notifier:
         return self.channels[name]
 
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator[None]:
-        """Let a postman work in the background."""
-        desk = notify.Desk(
+    def desk(self) -> notify.Desk:
+        """Return what a postman works with."""
+        return notify.Desk(
             store=self.store,
             clock=self.clock,
             settings=self.settings,
             channels=self,
+            look_up=self._look_up,
             route=self.route,
             next_due=lambda _rows, _settings: None,
             patience=self.patience,
             boundary=self._boundary,
         )
+
+    def postman(self) -> notify.Postman:
+        """Return one that nobody has begun yet."""
+        return notify.Postman(self.desk())
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Let a postman work in the background."""
+        desk = self.desk()
         dispatcher = Dispatcher(
             self.store, outbox.QUEUE, notify.jobs(desk), clock=self.clock, owner="notify", hears=("events",)
         )
@@ -145,6 +156,9 @@ class Office:
             lambda rows: runs.release(rows, outbox.QUEUE, now=self.clock.now(), alive=lambda _: False),
             tell=(outbox.QUEUE,),
         )
+
+    async def _look_up(self, _: datetime) -> None:
+        self.looked_up += 1
 
     def _boundary(self, name: str) -> None:
         if self.store.dead:

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from devops_agent.config.settings import Settings
+from devops_agent.durable.journal import Run
 from devops_agent.kit.testing import START, FakeNotifier
 from devops_agent.model.notice import Delivery, Message, Receipt, Stage
 from devops_agent.ports import NotifyError
 from devops_agent.store import deliveries, events, outbox, runs
-from devops_agent.store.rows import Rows, StoreBusyError, to_us
+from devops_agent.store.rows import Rows, StaleError, StoreBusyError, to_us
 from devops_agent.workers.lines import AT_ONCE
 from tests.engine.inline import InlineStore, SteppedClock, new_database
 from tests.workers.posting import ALICE, Office, down, gone, plan_all
@@ -392,3 +393,83 @@ async def test_a_message_that_cannot_be_made_fails_and_keeps_no_other_from_being
         assert office.keys() == ["1"]
         assert [one.stage for one in await office.deliveries()] == [Stage.FAILED, Stage.SENT]
         assert await run_status(office) == ["done"]
+
+
+async def test_channels_that_hang_leave_room_for_those_that_do_not(office: Office) -> None:
+    class Hangs(FakeNotifier):
+        async def send(self, message: Message) -> Receipt:
+            await asyncio.Event().wait()
+            return await super().send(message)
+
+    office.channels = {"sms": Hangs(), "mail": Hangs(), "chat": FakeNotifier()}
+    async with office.open():
+        await office.put(*(f"INC-{number}" for number in range(2 * AT_ONCE)))
+        await office.pass_(1)
+        assert len(office.keys()) == 2 * AT_ONCE
+
+
+async def test_what_is_about_no_incident_is_not_held_up_by_another_of_that_kind_that_is_refused(office: Office) -> None:
+    office.channels["chat"].trouble = lambda message: down() if message.key.startswith("0/") else None
+    async with office.open():
+        await office.put("", kind="report")
+        await office.put("", kind="slo")
+        await office.pass_(MINUTE)
+        assert office.keys() == ["1"]
+
+
+async def test_what_kills_the_process_each_time_is_tried_less_and_less_and_given_up(office: Office) -> None:
+    office.give_up_after = timedelta(minutes=10)
+    lives = 0
+
+    class Deadly(FakeNotifier):
+        async def send(self, message: Message) -> Receipt:
+            if message.thread == "INC-1":
+                office.store.dead = True
+                raise asyncio.CancelledError
+            return await super().send(message)
+
+    office.channels["chat"] = Deadly()
+    await office.put("INC-1")
+    while office.clock.now() < START + timedelta(hours=1):
+        async with office.open():
+            await office.pass_(5 * MINUTE)
+        lives += office.store.dead
+        await office.revive()
+    assert lives < 20
+    assert await office.stages() == {Stage.FAILED}
+
+
+async def test_a_process_that_has_lost_the_run_takes_nothing_from_whoever_has_it_now(office: Office) -> None:
+    await office.put("INC-1")
+    now = office.clock.now()
+
+    def begin_elsewhere(rows: Rows) -> None:
+        plan_all(rows, office.settings, now)
+        old = runs.claim(rows, outbox.QUEUE, owner="old", now=now, lease=timedelta(seconds=1))
+        later = now + timedelta(seconds=2)
+        new = runs.claim(rows, outbox.QUEUE, owner="new", now=later, lease=timedelta(minutes=1))
+        assert old is not None
+        assert new is not None
+        deliveries.begin(rows, deliveries.due(rows, "chat", now=later, limit=1))
+        claims.append(old)
+
+    claims: list[runs.Claim] = []
+    await office.store.write(begin_elsewhere)
+    with pytest.raises(StaleError):
+        await office.postman().deliver(Run(office.store, claims[0], clock=office.clock))
+    assert await office.stages() == {Stage.SENDING}
+
+
+async def test_what_routing_needs_from_files_is_read_before_its_transaction(office: Office) -> None:
+    looked_up: list[int] = []
+
+    def note(rows: Rows, settings: Settings, now: object) -> None:
+        looked_up.append(office.looked_up)
+        plan_all(rows, settings, now)
+
+    office.route = note
+    async with office.open():
+        await office.put("INC-1")
+        await office.pass_()
+    assert looked_up == list(range(1, len(looked_up) + 1))
+    assert looked_up

@@ -13,6 +13,7 @@ from devops_agent.workers import answers, notify, report, routing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from devops_agent.config.settings import Settings
     from devops_agent.durable.dispatch import Job
@@ -28,12 +29,14 @@ class Telling:
         self._store = store
         self._channels = Channels(settings, clock=clock)
         self._answer = answers.answering(store, clock=clock)
+        self._calendars = Calendars()
         desk = notify.Desk(
             store=store,
             clock=clock,
             settings=settings,
             channels=self._channels,
-            route=partial(routing.route, updates=self._channels.updates(), calendars=Calendars()),
+            look_up=self._look_up,
+            route=partial(routing.route, updates=self._channels.updates(), calendars=self._calendars),
             next_due=routing.next_due,
         )
         reports = report.Desk(store=store, clock=clock, settings=lambda: settings)
@@ -47,6 +50,10 @@ class Telling:
     def jobs(self, queue: str) -> Mapping[str, Job]:
         """Return what is done with the runs of one of its queues."""
         return self._jobs[queue]
+
+    async def _look_up(self, now: datetime) -> None:
+        # Not on a thread: those may all be held by mail servers that hang.
+        self._calendars.on_call(self._settings.notify, now)
 
     async def look_around(self) -> None:
         """Be where people ask questions, as long as that is switched on."""

@@ -21,10 +21,11 @@ _ALIVE = "stage IN ('waiting', 'sending')"
 _FIRST_IN_LINE = (
     "NOT EXISTS (SELECT 1 FROM deliveries e WHERE e.stage IN ('waiting', 'sending') AND e.channel = d.channel"
     " AND e.person = d.person AND e.thread = d.thread AND e.notice < d.notice"
-    " AND (e.stage = 'sending' OR e.tries > 0 OR e.not_before <= :now))"
+    " AND (e.stage = 'sending' OR e.tries > 0 OR e.not_before <= :now) AND (e.thread <> '' OR e.tries < 2))"
 )
 """An earlier one of the same thread goes first, unless it is held back on purpose until later: quiet hours keep nobody
-from what is urgent."""
+from what is urgent. What is about no incident is no story: one of those that is refused again and again holds up
+nothing."""
 
 
 def plan(rows: Rows, deliveries: Iterable[Delivery]) -> int:
@@ -130,22 +131,10 @@ def hasten(rows: Rows, channel: str, *, now: datetime) -> None:
     )
 
 
-def lost(rows: Rows, *, now: datetime) -> int:
-    """Have sent again what was being sent when the process that did so was killed; return how many those are.
-
-    Only whoever holds the run that delivers may call it, before sending anything itself.
-    """
-    found = rows.all(f"SELECT id, channel FROM deliveries WHERE {_ALIVE} AND stage = 'sending'")
-    for row in found:
-        rows.run(
-            "UPDATE deliveries SET stage = 'waiting', not_before = :now, repeats = repeats + 1, says = :says"
-            " WHERE id = :id",
-            now=to_us(now),
-            says="the process that sent it ended before the channel had answered",
-            id=row["id"],
-        )
-        _count(rows, row["channel"], "repeated")
-    return len(found)
+def under_way(rows: Rows) -> list[Delivery]:
+    """Return what was handed to channels whose answers are not written down."""
+    found = rows.all(f"SELECT {_COLUMNS} FROM deliveries WHERE {_ALIVE} AND stage = 'sending' ORDER BY notice, id")
+    return [_delivery(row) for row in found]
 
 
 def set_aside(rows: Rows, one: Delivery, stage: Stage, *, says: str, now: datetime) -> bool:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from devops_agent.durable.dispatch import Job
 from devops_agent.durable.retry import backoff
-from devops_agent.engine.switches import PAM, is_on
-from devops_agent.model.notice import Delivery, Message, Notice, Receipt, Stage
+from devops_agent.model.notice import Delivery, Message, Receipt, Stage
 from devops_agent.ports import NotifyError
 from devops_agent.store import deliveries, events, outbox, runs
 from devops_agent.store.rows import Rows, StoreError
+from devops_agent.workers import elsewhere
+from devops_agent.workers.elsewhere import UNDELIVERABLE
 from devops_agent.workers.lines import Line
 from devops_agent.workers.messages import known, message_of
 from devops_agent.workers.round import MISTAKES
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("devops_agent.notify")
 
-UNDELIVERABLE = "undeliverable"
-"""The kind of a notice that tells elsewhere what a channel did not take."""
 _AT_ONCE = 16
 """Messages handed over at the same time, over all channels."""
 _PATIENCE = timedelta(seconds=30)
@@ -72,6 +71,8 @@ class Desk:
     clock: Clock
     settings: Settings
     channels: Channels
+    look_up: Callable[[datetime], Awaitable[None]]
+    """Reads what `route` needs from files: before its transaction, for which everybody else who writes has to wait."""
     route: Callable[[Rows, Settings, datetime], None]
     """Decides of new notices who is told where and when, and puts notices that are due by themselves."""
     next_due: Callable[[Rows, Settings], datetime | None]
@@ -141,9 +142,7 @@ class Postman:
     async def deliver(self, run: Run) -> None:
         """Deliver what is due; return when nothing is to come any more, else park until it is."""
         clock, store = self._desk.clock, self._desk.store
-        lost = await store.write(lambda rows: deliveries.lost(rows, now=clock.now()))
-        if lost:
-            log.warning("messages are sent again: nobody knows whether they were taken", extra={"messages": lost})
+        await store.write(lambda rows: self._find_lost(rows, run.claim))
         self._route_at = clock.now()
         try:
             while True:
@@ -157,6 +156,24 @@ class Postman:
                 await self._wait(turn.next_at)
         finally:
             await self._let_end()
+
+    def _find_lost(self, rows: Rows, claim: Claim) -> None:
+        """Have sent again what was being sent when the process that did so was killed.
+
+        What was under way each time may be what kills it: that is tried less and less, and given up like any other.
+        """
+        runs.guard(rows, claim)  # what is under way may be another process's by now
+        now, settings = self._desk.clock.now(), self._desk.settings
+        found = deliveries.under_way(rows)
+        for one in found:
+            often = one.tries >= _FIRST_TRIES
+            given_up = often and now - one.created_at >= settings.notify.give_up_after
+            again_at = None if given_up else now + (backoff(one.tries, most=_RETRY_MOST) if often else timedelta())
+            says = "the process that sent it ended before the channel had answered"
+            self._settle(rows, Answer(delivery=one, at=now, says=says, again_at=again_at, unclear=True), settings)
+        if found:
+            log.warning("messages were being sent when a process ended: nobody knows whether they were taken",
+                        extra={"messages": len(found)})  # fmt: skip
 
     async def _turn(self, run: Run) -> _Turn:
         """Write what channels answered, have new notices routed, and begin what may be handed over now."""
@@ -192,6 +209,7 @@ class Postman:
 
         self._desk.boundary("route")
         try:
+            await self._desk.look_up(now)
             self._route_at = await self._desk.store.write(work)
         except StoreError:
             raise
@@ -207,7 +225,9 @@ class Postman:
         page = settings.web.page()
         for channel in settings.notify.channels:
             line = self._lines.setdefault(channel.name, Line())
-            found = deliveries.due(rows, channel.name, now=now, limit=min(room, line.room(now)), fewest_tries=line.down)
+            # One place is always kept: channels that hang would leave none to those after them.
+            most = min(max(room, 0 if line.under_way else 1), line.room(now))
+            found = deliveries.due(rows, channel.name, now=now, limit=most, fewest_tries=line.down)
             begun = deliveries.begin(rows, found)
             room -= len(begun)
             turn.parcels += self._packed(rows, begun, page=page, now=now)
@@ -289,7 +309,7 @@ class Postman:
             return
         ended = deliveries.end(rows, one, now=answer.at, receipt=answer.receipt, says=answer.says)
         if ended and answer.receipt is None:
-            _tell_elsewhere(rows, answer, settings)
+            elsewhere.tell(rows, one, says=answer.says, settings=settings, now=answer.at)
 
     async def _wait(self, next_at: datetime | None) -> None:
         """Wait for an answer, for a ring, or for what is due next; take in the answers."""
@@ -333,48 +353,6 @@ class Postman:
             else:
                 self._answers.clear()
         self._answers.clear()  # what was not written counts as lost, and is sent again
-
-
-def _tell_elsewhere(rows: Rows, answer: Answer, settings: Settings) -> None:
-    """Tell through other channels what this one will never take; what tells that fails in silence."""
-    one = answer.delivery
-    notice = outbox.get(rows, one.notice)
-    if notice is None:
-        return
-    says = f"{one.channel} did not take {notice.message.get('title') or notice.key!r}: {answer.says}"
-    events.add(
-        rows, UNDELIVERABLE, says, at=answer.at, incident=notice.incident, channel=one.channel, notice=one.notice
-    )
-    others = _others(rows, one, settings)
-    if notice.kind == UNDELIVERABLE or not others:
-        return
-    key = f"{UNDELIVERABLE}/{one.channel}/{notice.incident or notice.key}/{notice.kind}"
-    told = Notice(
-        key=key,
-        incident=notice.incident,
-        kind=UNDELIVERABLE,
-        severity=notice.severity,
-        message={**notice.message, "says": f"{notice.message.get('says', '')} ({says})".strip()},
-        created_at=answer.at,
-    )
-    if outbox.put(rows, told, wakes=False) and (put := outbox.of_key(rows, key)) is not None:
-        planned = Delivery(
-            notice=put.id,
-            channel="",
-            person=one.person,
-            thread=one.thread,
-            not_before=answer.at,
-            created_at=answer.at,
-        )
-        deliveries.plan(rows, (planned.with_(channel=name) for name in others))
-
-
-def _others(rows: Rows, one: Delivery, settings: Settings) -> list[str]:
-    """Return the other channels of the same person, or of everybody."""
-    pam = is_on(rows, PAM, settings=settings)
-    usable = [each.name for each in settings.notify.channels if pam or each.via != "pam"]
-    theirs = next((person.channels for person in settings.notify.people if person.name == one.person), usable)
-    return [name for name in usable if name != one.channel and name in theirs]
 
 
 def _is_news(answer: Answer) -> bool:
