@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
+    from devops_agent.web.oidc import Provider as Provider_
+
 PEOPLE = {"Accept": "text/html"}
 
 
@@ -278,3 +280,11 @@ async def test_a_provider_out_of_reach_is_told(site: Running) -> None:
 async def test_without_a_provider_there_is_no_such_way(web: Running) -> None:
     answer = await web.get("/login/oidc", scope="", headers=PEOPLE)
     assert (answer.status, "accounts.oidc.issuer" in answer.text) == (404, True)
+
+
+async def test_who_begins_very_often_ends_nobody_elses_sign_in(site: Running, provider: Provider) -> None:
+    url, browser = await go(site)
+    begun: Provider_ = site.app.state.provider
+    for _ in range(1_010):
+        await begun.begin(back=f"{site.url}/login/oidc/back", next_="/", place="203.0.113.9")
+    assert (await come_back(site, provider.enter(url), browser)).status == 200

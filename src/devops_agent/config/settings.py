@@ -254,7 +254,7 @@ class Accounts(Fact, kw_only=True):
     session: timedelta = timedelta(hours=12)
     """How long a session lasts."""
     attempts_per_minute: int = 10
-    """Wrong passwords from one address, or for one account, before it has to wait."""
+    """Wrong passwords from one address before it has to wait; for one account, from all addresses, five times that."""
     oidc: Oidc = Oidc()
 
 

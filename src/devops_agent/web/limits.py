@@ -15,6 +15,8 @@ _SWEEP_ABOVE = 10_000
 """Askers that are remembered before those whose time is over are forgotten."""
 _FAMILIAR = 10_000
 _BLOCK = 64
+_PLACES_PER_NAME = 5
+"""As one name, so many times as often as from one address: whoever guesses from one cannot keep the owner out."""
 
 
 class RateLimit:
@@ -60,7 +62,7 @@ class Attempts:
     def __init__(self, per_minute: Callable[[], int]) -> None:
         self._per_minute = per_minute
         self._made_for = 0
-        self._limit = RateLimit(1, burst=1)
+        self._by_place = self._by_name = RateLimit(1, burst=1)
         self._familiar: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def take(self, name: str, address: str, *, now: float) -> None:
@@ -71,23 +73,26 @@ class Attempts:
 
         """
         if (allowed := self._per_minute()) != self._made_for:
-            self._limit, self._made_for = RateLimit(allowed, burst=allowed), allowed
-        for key in self._keys(name, address):
-            if wait := self._limit.wait(key, now=now):
+            many = allowed * _PLACES_PER_NAME
+            self._by_place, self._by_name = RateLimit(allowed, burst=allowed), RateLimit(many, burst=many)
+            self._made_for = allowed
+        for limit, key in self._counted(name, address):
+            if wait := limit.wait(key, now=now):
                 raise too_many(wait, "too many tries; wait a moment")
 
     def succeeded(self, name: str, address: str) -> None:
         """Take back the count of a try that was right."""
-        for key in self._keys(name, address):
-            self._limit.give_back(key)
+        for limit, key in self._counted(name, address):
+            limit.give_back(key)
         self._familiar[name.casefold(), neighbourhood(address)] = None
         self._familiar.move_to_end((name.casefold(), neighbourhood(address)))
         if len(self._familiar) > _FAMILIAR:
             self._familiar.popitem(last=False)
 
-    def _keys(self, name: str, address: str) -> tuple[str, str]:
+    def _counted(self, name: str, address: str) -> tuple[tuple[RateLimit, str], ...]:
         place, who = neighbourhood(address), name.casefold()
-        return f"from {place}", f"as {who} from {place}" if (who, place) in self._familiar else f"as {who}"
+        as_who = f"{who} from {place}" if (who, place) in self._familiar else who
+        return (self._by_place, place), (self._by_name, as_who)
 
 
 def neighbourhood(address: str) -> str:

@@ -31,6 +31,8 @@ _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "E
 _KEY_TYPES = ("RSA", "EC", "OKP")
 _WITHIN = 10.0
 _BEGUN_AT_MOST = 1_000
+_BEGUN_FROM_ONE = 100
+"""From one address; who begins more often loses their own first ones, and nobody else's."""
 _BEGUN_FOR = 600.0
 """Seconds that somebody may take at the provider."""
 _REMEMBERED = 3_600.0
@@ -59,6 +61,7 @@ class _Begun:
     verifier: str
     back: str
     next_: str
+    place: str
     until: float
 
 
@@ -82,8 +85,8 @@ class Provider:
         self._begun: OrderedDict[str, _Begun] = OrderedDict()
         self._known: _Known | None = None
 
-    async def begin(self, *, back: str, next_: str) -> tuple[str, str]:
-        """Return where to send somebody, and what their browser has to hold until they come `back`.
+    async def begin(self, *, back: str, next_: str, place: str) -> tuple[str, str]:
+        """Return where to send somebody at `place`, and what their browser has to hold until they come `back`.
 
         Raises:
             ProblemError: 404 there is no provider, 502 it cannot be reached or says nonsense, 503 Authlib is missing.
@@ -94,15 +97,31 @@ class Provider:
         moment = self._clock.monotonic()
         for old in [name for name, begun in self._begun.items() if begun.until < moment]:
             del self._begun[old]
+        theirs = [name for name, begun in self._begun.items() if begun.place == place]
+        for old in theirs[: max(0, len(theirs) + 1 - _BEGUN_FROM_ONE)]:
+            del self._begun[old]
         while len(self._begun) >= _BEGUN_AT_MOST:
             self._begun.popitem(last=False)
         self._begun[state] = _Begun(
-            cookie=_digest(cookie), nonce=nonce, verifier=verifier, back=back, next_=next_, until=moment + _BEGUN_FOR
+            cookie=_digest(cookie),
+            nonce=nonce,
+            verifier=verifier,
+            back=back,
+            next_=next_,
+            place=place,
+            until=moment + _BEGUN_FOR,
         )
-        async with self._client(known.document, back) as client:
-            url, _ = client.create_authorization_url(
-                _endpoint(known.document, "authorization_endpoint"), state=state, code_verifier=verifier, nonce=nonce
-            )
+        url: str = _load().address(
+            _endpoint(known.document, "authorization_endpoint"),
+            client_id=self._settings().client_id,
+            response_type="code",
+            redirect_uri=back,
+            scope=_scope(known.document),
+            state=state,
+            nonce=nonce,
+            code_challenge=_load().challenge(verifier),
+            code_challenge_method="S256",
+        )
         return url, cookie
 
     async def finish(self, *, code: str, state: str, cookie: str) -> tuple[Identity, str]:
@@ -167,13 +186,11 @@ class Provider:
             raise ProblemError(503, str(error)) from error
         methods = document.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
         by = "client_secret_basic" if "client_secret_basic" in methods else "client_secret_post"
-        offered = document.get("scopes_supported") or []
-        more = [scope for scope in ("email", "groups") if scope in offered]
         return _load().AsyncOAuth2Client(
             client_id=settings.client_id,
             client_secret=secret or None,
             token_endpoint_auth_method=by if secret else "none",
-            scope=" ".join(["openid", "profile", *more]),
+            scope=_scope(document),
             redirect_uri=back,
             code_challenge_method="S256",
             timeout=_WITHIN,
@@ -251,6 +268,9 @@ class _Loaded:
     OAuthError: type[Exception]
     httpx2: Any
     errors: tuple[type[Exception], ...]
+    address: Callable[..., str]
+    challenge: Callable[[str], str]
+    """Both without a client, whose certificates take long to load: anybody may ask for an address."""
 
 
 def _load() -> _Loaded:
@@ -260,10 +280,25 @@ def _load() -> _Loaded:
             AsyncOAuth2Client,
             OAuthError,
         )
+        from authlib.oauth2.rfc6749.parameters import prepare_grant_uri  # type: ignore[import-untyped]
+        from authlib.oauth2.rfc7636 import create_s256_code_challenge  # type: ignore[import-untyped]
     except ModuleNotFoundError as error:
         says = "signing in through an identity provider needs `pip install 'devops-ai-agent[oidc]'`"
         raise ProblemError(503, says) from error
-    return _Loaded(AsyncOAuth2Client, OAuthError, httpx2, (httpx2.HTTPError, httpx2.InvalidURL, ValueError))
+    return _Loaded(
+        AsyncOAuth2Client,
+        OAuthError,
+        httpx2,
+        (httpx2.HTTPError, httpx2.InvalidURL, ValueError),
+        prepare_grant_uri,
+        create_s256_code_challenge,
+    )
+
+
+def _scope(document: Mapping[str, Any]) -> str:
+    """Return what the provider is asked to tell of somebody."""
+    offered = document.get("scopes_supported") or []
+    return " ".join(["openid", "profile", *(scope for scope in ("email", "groups") if scope in offered)])
 
 
 def _keys(jwks: Mapping[str, Any]) -> Any:  # noqa: ANN401 — joserfc's own

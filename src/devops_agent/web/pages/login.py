@@ -12,7 +12,9 @@ from devops_agent.engine import accounts
 from devops_agent.engine.commands import RefusedError
 from devops_agent.web import sessions
 from devops_agent.web.asking import DeskOf, Once
+from devops_agent.web.auth import address_of
 from devops_agent.web.crossing import is_from_elsewhere, see_ours
+from devops_agent.web.limits import neighbourhood
 from devops_agent.web.oidc import BACK, COOKIE, Provider
 from devops_agent.web.pages.shell import safe
 from devops_agent.web.posted import admit_form, read_form
@@ -85,7 +87,9 @@ async def log_out(request: Request, desk: DeskOf) -> Response:
 async def go_to_provider(request: Request, desk: DeskOf, next: str = "/") -> Response:  # noqa: A002 — a query
     """Send somebody to the identity provider."""
     provider = _provider(request)
-    url, cookie = await provider.begin(back=_back(request, desk), next_=safe(next))
+    url, cookie = await provider.begin(
+        back=_back(request, desk), next_=safe(next), place=neighbourhood(address_of(request))
+    )
     answer = RedirectResponse(url, status_code=303)
     secure = sessions.is_secure(request, desk.parts.settings())
     # Lax, for it has to come along when the provider sends the browser back.
