@@ -214,12 +214,16 @@ class Notifier(Protocol):
 
 
 class NotifyError(Exception):
-    """A channel did not take a message; `permanent` says that it never will, `after` how long it wants to be left."""
+    """A channel did not take a message; `permanent` says that it never will, `after` how long it wants to be left.
 
-    def __init__(self, message: str, *, permanent: bool, after: timedelta | None = None) -> None:
+    `unclear`: the answer got lost, so that it may have been taken all the same.
+    """
+
+    def __init__(self, message: str, *, permanent: bool, after: timedelta | None = None, unclear: bool = False) -> None:
         super().__init__(message)
         self.permanent = permanent
         self.after = after
+        self.unclear = unclear
 
 
 class Clock(Protocol):

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devops_agent.kit.http import Answer
-from devops_agent.kit.posting import fields, refusal, retry_after, secret
+from devops_agent.kit.http import Answer, Http, HttpError, Reason
+from devops_agent.kit.posting import fields, post, refusal, retry_after, secret
 from devops_agent.kit.testing import tools
 from devops_agent.ports import NotifyError
 
@@ -63,3 +63,17 @@ def test_a_secret_that_is_missing_or_empty_is_said_for_good(tmp_path: Path) -> N
         with pytest.raises(NotifyError, match=path) as raised:
             secret(held, path)
         assert raised.value.permanent
+
+
+@pytest.mark.parametrize(
+    ("reason", "unclear"),
+    [("refused", False), ("dns", False), ("tls", False), ("timeout", True), ("reset", True), ("protocol", True)],
+)
+async def test_what_got_no_answer_may_have_been_taken_unless_nothing_was_sent(reason: Reason, *, unclear: bool) -> None:
+    class Broken(Http):
+        async def request(self, *_given: object, **_more: object) -> Answer:
+            raise HttpError(reason, "x")
+
+    with pytest.raises(NotifyError) as raised:
+        await post(Broken(), "http://it", body=b"", headers={}, timeout=timedelta(seconds=1), service="it")
+    assert (raised.value.permanent, raised.value.unclear) == (False, unclear)

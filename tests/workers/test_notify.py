@@ -249,6 +249,16 @@ async def test_an_answer_that_does_not_come_leads_to_a_repeat_that_is_counted(of
     assert (await office.store.read(deliveries.counts))["chat", "repeated"] == 1
 
 
+async def test_a_channel_s_own_word_that_an_answer_got_lost_is_counted_as_a_repeat(office: Office) -> None:
+    lost = iter([NotifyError("it does not answer in time", permanent=False, unclear=True)])
+    office.channels["chat"].trouble = lambda _: next(lost, None)
+    async with office.open():
+        await office.put("INC-1")
+        await office.pass_(MINUTE)
+    [one] = await office.deliveries()
+    assert (one.stage, one.tries, one.repeats) == (Stage.SENT, 2, 1)
+
+
 async def test_a_later_message_of_a_thread_carries_the_receipt_of_its_first(office: Office) -> None:
     async with office.open():
         await office.put("INC-1", "INC-1", "INC-2", "INC-1")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _PASSING = frozenset({408, 423, 425, 429})
 """Refusals that are over after a while; all others below 500 stay."""
+_NEVER_SENT: frozenset[Reason] = frozenset({"dns", "refused", "unreachable", "tls"})
 _LONGEST = timedelta(days=1)
 _ANSWER = 256_000
 _WORDS: Mapping[Reason, str] = {
@@ -39,7 +40,7 @@ async def post(
     """Post and return the answer, whatever its status.
 
     Raises:
-        NotifyError: no whole answer came; it is not known whether the service has taken it.
+        NotifyError: no whole answer came; `unclear` unless nothing can have reached the service.
 
     """
     try:
@@ -48,7 +49,8 @@ async def post(
         )
     except HttpError as error:
         # Not the client's own words: they hold the address, whose path is the secret of many a service.
-        raise NotifyError(f"cannot reach {service}: {_WORDS[error.reason]}", permanent=False) from error
+        says = f"cannot reach {service}: {_WORDS[error.reason]}"
+        raise NotifyError(says, permanent=False, unclear=error.reason not in _NEVER_SENT) from error
 
 
 def refusal(answer: Answer, *, service: str, says: str, way_out: str, now: datetime) -> NotifyError:

@@ -286,7 +286,7 @@ class Postman:
     def _refused(self, one: Delivery, error: NotifyError, line: Line) -> Answer:
         if error.permanent:
             return Answer(delivery=one, at=self._desk.clock.now(), says=str(error), revived=line.answered())
-        return self._failed(one, str(error), line, after=error.after)
+        return self._failed(one, str(error), line, after=error.after, unclear=error.unclear)
 
     def _failed(
         self, one: Delivery, says: str, line: Line, *, after: timedelta | None = None, unclear: bool = False

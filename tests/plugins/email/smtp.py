@@ -67,6 +67,8 @@ class MailServer:
                 await _say(writer, "354 go on")
                 content = (await reader.readuntil(b"\r\n.\r\n")).removesuffix(b".\r\n")
                 spoiled = self.refuses.get(".")
+                if spoiled == "hangup":
+                    return
                 if spoiled:
                     await _say(writer, spoiled)
                     continue

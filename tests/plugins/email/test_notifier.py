@@ -117,6 +117,15 @@ async def test_a_trouble_after_the_mail_was_taken_is_none(tmp_path: Path, server
     assert len(server.arrived) == 1
 
 
+@pytest.mark.parametrize(("refuses", "unclear"), [({".": "hangup"}, True), ({"EHLO": "hangup"}, False)])
+async def test_a_mail_whose_receipt_got_lost_may_have_been_taken(
+    tmp_path: Path, server: MailServer, refuses: dict[str, str], *, unclear: bool
+) -> None:
+    server.refuses = refuses
+    error = await refused(made(tmp_path, server.port))
+    assert (error.permanent, error.unclear) == (False, unclear)
+
+
 async def test_the_way_is_encrypted_before_the_password_is_sent(tmp_path: Path) -> None:
     tls, _ = own_authority(tmp_path, days=2)
     trusted = {"security": "starttls", "ca_file": str(tmp_path / "cert.pem")}

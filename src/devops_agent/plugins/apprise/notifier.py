@@ -83,7 +83,7 @@ class AppriseNotifier:
                 await asyncio.to_thread(_tell, url, harmless(message))
         except TimeoutError as error:
             why = f"no answer within {seconds:g} s; it may have been taken"
-            raise NotifyError(f"cannot tell by {_scheme(url)}: {why}", permanent=False) from error
+            raise NotifyError(f"cannot tell by {_scheme(url)}: {why}", permanent=False, unclear=True) from error
         return Receipt()
 
 

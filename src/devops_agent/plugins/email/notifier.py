@@ -68,11 +68,14 @@ class Email:
     def _hand_over(self, made: EmailMessage, password: str) -> tuple[str, ...]:
         """Talk to the server; return the addresses that it refused."""
         place = f"{self._config.host}:{self._config.at}"
+        begun = False
         try:
             server = self._connect()
             try:
                 if password:
                     server.login(self._config.username, password)
+                server.ehlo_or_helo_if_needed()
+                begun = True
                 return tuple(server.send_message(made, self._config.sender, self._config.to))
             finally:
                 with contextlib.suppress(smtplib.SMTPException, OSError):  # what was taken stays taken
@@ -98,7 +101,8 @@ class Email:
             message = f"the certificate of {place} is not trusted: {error.verify_message}; see ca_file"
             raise NotifyError(message, permanent=False) from error
         except (smtplib.SMTPException, OSError) as error:
-            raise NotifyError(f"cannot send mail by {place}: {_words(error)}", permanent=False) from error
+            says = f"cannot send mail by {place}: {_words(error)}"
+            raise NotifyError(says, permanent=False, unclear=begun) from error
 
     def _connect(self) -> smtplib.SMTP:
         """Open a connection that is as safe as the options want it."""

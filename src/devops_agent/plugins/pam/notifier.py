@@ -106,7 +106,8 @@ class Pam:
                     await self._tools.clock.sleep(wait)
                     wait *= 2
         except TimeoutError as error:
-            raise NotifyError(f"PAM does not take it within {seconds:g} s: {last}", permanent=False) from error
+            says = f"PAM does not take it within {seconds:g} s: {last}"
+            raise NotifyError(says, permanent=False, unclear=True) from error
 
     async def close(self) -> None:
         """Close the connection."""

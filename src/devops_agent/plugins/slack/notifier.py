@@ -137,7 +137,8 @@ class Slack:
                 error.after = _RATE
             return error
         if not code:
-            return NotifyError("Slack's answer cannot be read; the message may have been taken", permanent=False)
+            says = "Slack's answer cannot be read; the message may have been taken"
+            return NotifyError(says, permanent=False, unclear=True)
         if code in _PASSING:
             after = retry_after(answer.headers, now=now)
             return NotifyError(f"Slack does not take it now: {code}", permanent=False, after=after)
