@@ -46,6 +46,15 @@ async def test_unknown_disabled_and_wrong_are_answered_alike(web: Running) -> No
     assert all("Set-Cookie" not in answer.headers for answer in answers)
 
 
+async def test_who_came_by_a_link_is_told_to_set_a_password_until_there_is_one(web: Running) -> None:
+    await add(web, "linked")
+    assert "You have no password yet" in (await page(web, "/", await browser_of(web, "linked"))).text
+    await add(web, "ada", password=True)
+    assert "You have no password yet" not in (await page(web, "/", await browser_of(web, "ada"))).text
+    token = await web.get("/", scope="", headers=await web.log_in("operate"))
+    assert "You have no password yet" not in token.text
+
+
 async def test_a_session_lasts_as_long_as_the_settings_say(web: Running) -> None:
     web.settings.append(web.settings[-1].with_(accounts=Accounts(session=timedelta(minutes=5))))
     await add(web, "ada")

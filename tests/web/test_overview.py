@@ -11,8 +11,9 @@ import pytest
 from devops_agent.model.reading import FIVE_MINUTES, Bucket, floor
 from devops_agent.model.sighting import Health, Sighting
 from devops_agent.model.target import Target
-from devops_agent.store import heartbeats, readings, targets
+from devops_agent.store import events, heartbeats, readings, targets
 from devops_agent.web.pages.overview import faces
+from devops_agent.web.pages.target import fitting
 from devops_agent.web.pages.targets import matching
 from tests.plugins.posted import NOW
 from tests.web import crowd, seed
@@ -118,7 +119,7 @@ async def test_what_is_trusted_is_told_once_it_was_counted(web: Running) -> None
     await crowd.fill(web.store, web.clock.now(), targets_=3, incidents_=60)
     assert "is being counted" in await page(web, "/")
     await web.app.state.trusted.count(web.app.state.desk)
-    assert re.search(r"\d+ (act alone|ask)", await page(web, "/"))
+    assert re.search(r"\d+ (without|after) asking", await page(web, "/"))
 
 
 async def test_a_target_shows_its_past_as_plots_with_their_numbers(web: Running) -> None:
@@ -133,6 +134,30 @@ async def test_a_target_shows_its_past_as_plots_with_their_numbers(web: Running)
     assert len(week) < len(text)
     answer = await web.get("/targets/service-000?window=1y", scope="", headers=await web.log_in())
     assert answer.status == 422
+
+
+async def test_a_target_of_which_little_is_known_shows_no_more_than_that(full: Running) -> None:
+    now = full.clock.now()
+    assert [fitting(since, now=now) for since in (None, now)] == ["1h", "1h"]
+    assert fitting(now - timedelta(hours=3), now=now) == "6h"
+    assert fitting(now - timedelta(days=40), now=now) == "24h"
+    lately = Bucket(at=floor(now, FIVE_MINUTES) - FIVE_MINUTES, lasts=FIVE_MINUTES, well_seconds=300, seen_seconds=300)
+    await full.store.write(lambda rows: readings.add(rows, [("search", lately)]))
+    assert '<a href="?window=1h" aria-current="true">' in await page(full, "/targets/search")
+    assert '<a href="?window=7d" aria-current="true">' in await page(full, "/targets/search?window=7d")
+
+
+async def test_sign_ins_do_not_crowd_out_what_happened_to_the_site(full: Running) -> None:
+    before = (await page(full, "/")).split('id="lately"')[1]
+
+    def write(rows: Rows) -> None:
+        for number in range(30):
+            events.add(rows, "login", f"ada{number} signed in", at=full.clock.now(), actor="page:ada")
+
+    await full.store.write(write)
+    after = (await page(full, "/")).split('id="lately"')[1]
+    assert "signed in" not in after
+    assert after.count("<li") == before.count("<li") > 0
 
 
 async def test_a_target_that_was_seen_once_has_a_page_without_a_past(full: Running) -> None:

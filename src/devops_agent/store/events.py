@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
@@ -137,6 +137,19 @@ def latest(rows: Rows, *, before: int = 2**62, limit: int = 100) -> list[Event]:
             limit=limit,
         )
     ]
+
+
+def lately(rows: Rows, *, but: Collection[str], limit: int, within: int = 2_000) -> list[Event]:
+    """Return the newest events first, without those of some kinds; of the last `within` only."""
+    others = {f"kind{number}": kind for number, kind in enumerate(but)}
+    found = rows.all(
+        f"SELECT {_COLUMNS} FROM events WHERE seq > :seq AND kind NOT IN (:{', :'.join(others)})"
+        " ORDER BY seq DESC LIMIT :limit",
+        seq=head(rows)[0] - within,
+        limit=limit,
+        **others,
+    )
+    return [_event(row) for row in found]
 
 
 def all_kinds(rows: Rows) -> list[str]:

@@ -116,6 +116,12 @@ def first_seen(rows: Rows) -> dict[str, datetime]:
     }
 
 
+def known_since(rows: Rows, target: str) -> datetime | None:
+    """Return since when a target is watched, as far as is still known; None: nothing is kept of it yet."""
+    row = rows.one("SELECT min(at) AS at FROM readings WHERE target = :target", target=target)
+    return from_us(row["at"]) if row and row["at"] is not None else None
+
+
 def next_to_make(rows: Rows, step: timedelta, *, until: datetime) -> Progress | None:
     """Return the next bucket of an hour or a day that ends by `until` and can be made of finer ones; None: none can."""
     after = made_until(rows, step)

@@ -45,6 +45,10 @@ _REMEMBERED_AT_MOST = 10_000
 _WRONG_PER_MINUTE = 30
 _WRONG_AT_ONCE = 10
 _READS = ("GET", "HEAD")
+_UNKNOWN = (
+    "this link or token is unknown, expired, revoked, or was used already; an administrator can make you a new link, or"
+    " on the machine: devops-agent account login-link NAME"
+)
 
 
 class Gate:
@@ -132,7 +136,7 @@ class Gate:
         """
         token = await self.find(secret, address=address_of(request))
         if token is None or token.name.startswith(SESSION) or (ticket and not token.name.startswith(TICKET)):
-            raise unauthorized("this token is unknown, expired, revoked, or was used already")
+            raise unauthorized(_UNKNOWN)
         if not token.allows("read"):
             raise ProblemError(403, f"the token {token.name!r} may only send alerts")
         now, lasts, address = self._clock.now(), self._settings().accounts.session, address_of(request)
@@ -140,7 +144,7 @@ class Gate:
             request, lambda rows: sessions.of_token(rows, token, now=now, lasts=lasts, address=address)
         )
         if made is None:
-            raise unauthorized("this link was used already; ask for a new one")
+            raise unauthorized(_UNKNOWN)
         return made
 
     async def sign_in(self, name: str, password: str, request: Request) -> str:

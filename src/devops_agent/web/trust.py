@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from devops_agent.web.asking import Desk
 
 _FOR = timedelta(minutes=1)
-_SAYS = {Trust.AUTO: "act alone", Trust.NOTIFY: "act and tell", Trust.ASK: "ask", Trust.OBSERVE: "only watch"}
+_SAYS = {
+    Trust.AUTO: "without asking",
+    Trust.NOTIFY: "told afterwards",
+    Trust.ASK: "after asking",
+    Trust.OBSERVE: "never",
+}
 
 Summary = tuple[tuple[str, int], ...]
 """(what they may, how many actions against a fault class on a target), the most trusted first."""

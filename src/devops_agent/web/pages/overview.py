@@ -37,6 +37,8 @@ _TILES = 12
 """... and of these, so many."""
 _QUESTIONS, _NEEDING, _DOING, _LATELY = 4, 4, 6, 12
 _FAILED_WITHIN = timedelta(days=1)
+_ELSEWHERE = ("login", "account", "token")
+"""Kinds of events that are on the record and do not crowd what happened to the site."""
 _IDLE = {"worker": "idle: no closer look is asked for", "notify": "idle: no message is to be sent"}
 
 
@@ -97,7 +99,7 @@ def read_overview(rows: Rows, desk: Desk, *, now: datetime) -> dict[str, Any]:
         "doing": incidents.open_in(rows, *_WORKED_ON, limit=_DOING),
         "worked_on": sum(counts.get(status, 0) for status in _WORKED_ON),
         "open": sum(counts.values()),
-        "told": events.latest(rows, limit=_LATELY),
+        "told": events.lately(rows, but=_ELSEWHERE, limit=_LATELY),
         "paused": {pause.target for pause in controls.pauses(rows, now=now)},
         "parts_": _parts(rows, desk, now=now, notices=notices),
         "circuits": open_circuits(recent, settings.guard.breaker),

@@ -10,7 +10,7 @@ from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.staticfiles import StaticFiles
 
-from devops_agent.store import approvals, controls, events, heartbeats
+from devops_agent.store import accounts, approvals, controls, events, heartbeats
 from devops_agent.web.api.overview import SILENT_AFTER, read_flags
 from devops_agent.web.problem import ProblemError
 from devops_agent.web.render import page
@@ -109,6 +109,12 @@ def safe(next_: str) -> str:
     return next_ if ours else "/"
 
 
+def _lacks_password(rows: Rows, name: str) -> bool:
+    """Whether an account came by a link and has nothing else to sign in with."""
+    account = accounts.get(rows, name) if name else None
+    return account is not None and not account.has_password and not account.subject
+
+
 async def show(request: Request, desk: Desk, name: str, read: Callable[[Rows, datetime], dict[str, Any]]) -> Response:
     """Return a page: what every page tells, and what `read` finds for this one.
 
@@ -128,6 +134,7 @@ async def show(request: Request, desk: Desk, name: str, read: Callable[[Rows, da
             "waiting": approvals.count_pending(rows),
             "agent": {"alive": alive, "at": beat.at} if beat else None,
             "pauses": controls.pauses(rows, now=now),
+            "no_password": _lacks_password(rows, viewer.account),
             "flags": {flag.name: flag.value for flag in read_flags(rows, desk)},
             **read(rows, now),
         }

@@ -68,7 +68,7 @@ async def target_(
     request: Request,
     desk: DeskOf,
     target: str,
-    window: Annotated[Literal["1h", "6h", "24h", "7d", "30d"], Query()] = "24h",
+    window: Annotated[Literal["", "1h", "6h", "24h", "7d", "30d"], Query()] = "",
 ) -> Response:
     """Show a target."""
 
@@ -78,12 +78,13 @@ async def target_(
         if one is None:
             raise ProblemError(404, f"There is no target {target}.")
         found = incidents.page(rows, target=target, limit=_MARKED)
+        shown = window or fitting(readings.known_since(rows, target), now=now)
         return {
             "one": one,
             "found": found[:_INCIDENTS],
-            "past": past(rows, one, found, span=SPANS[window], now=now),
+            "past": past(rows, one, found, span=SPANS[shown], now=now),
             "promise": next(iter(standings(rows, [one.target], now=now)), None),
-            "window": window,
+            "window": shown,
             "windows": tuple(SPANS),
             "needs": [(name, every.get(name)) for name in one.target.depends_on],
             "needed_by": [other for other in every.values() if target in other.target.depends_on],
@@ -93,6 +94,12 @@ async def target_(
         }
 
     return await show(request, desk, "target", read)
+
+
+def fitting(since: datetime | None, *, now: datetime) -> str:
+    """Return the window that is shown unless another is asked for: a day, or less when less is known."""
+    known = now - since if since else timedelta()
+    return next((name for name in ("1h", "6h") if known <= SPANS[name]), "24h")
 
 
 def past(rows: Rows, one: Sighting, found: Iterable[Incident], *, span: timedelta, now: datetime) -> Past:
