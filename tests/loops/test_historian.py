@@ -167,3 +167,12 @@ async def test_hours_and_days_are_made_as_they_end(store: Store) -> None:
 
     found = await store.read(counted)
     assert found == {FIVE_MINUTES.total_seconds(): 300, HOUR.total_seconds(): 25, DAY.total_seconds(): 1}
+
+
+async def test_a_clock_that_was_far_ahead_for_a_moment_stops_no_history(store: Store) -> None:
+    history = historian(store)
+    look(history, 0, 2)
+    history.note(seen(60 * 24 * 365))
+    look(history, 2, 12)
+    await history.tick(START + 12 * MINUTE)
+    assert [bucket.seen_seconds for bucket in await told(store)][-1] == 300.0

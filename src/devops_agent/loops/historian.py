@@ -75,7 +75,8 @@ class Historian:
         """Count what was seen of a target, and that it was so until now as it was before."""
         name, now = seen.target.name, seen.seen_at
         open_ = self._open.get(name)
-        if open_ is None:
+        # A clock that was far ahead for a moment would leave nothing to count until that time has come.
+        if open_ is None or open_.counted_to > now + FIVE_MINUTES:
             open_ = self._open[name] = _Open(floor(now, FIVE_MINUTES), now)
             open_.excluded = self._is_excluded(name)
         self._count(name, open_, now)
