@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from devops_agent.model.notice import Delivery
 from devops_agent.model.reading import FIVE_MINUTES, Bucket, floor
 from devops_agent.model.sighting import Health, Sighting
 from devops_agent.model.target import Target
-from devops_agent.store import events, heartbeats, readings, targets
+from devops_agent.store import deliveries, events, heartbeats, readings, targets
 from devops_agent.web.pages.overview import faces
 from devops_agent.web.pages.target import fitting
 from devops_agent.web.pages.targets import matching
@@ -113,6 +114,21 @@ async def test_messages_that_wait_though_nobody_delivers_them_are_told(full: Run
     assert re.search(r'class="p-bad"><dt>notify</dt><dd>does not run, though messages wait', text)
     assert "1 waiting" in text
     assert re.search(r'class="p-good"><dt>alerting</dt>', text)
+
+
+async def test_nobody_has_to_run_for_messages_that_are_not_due_yet(full: Running) -> None:
+    def write(rows: Rows) -> None:
+        rows.run(
+            "INSERT INTO outbox (id, key, incident, kind, severity, message_json, created_at, routed_at)"
+            " VALUES (999, 'k', '', 'escalated', 'critical', '{}', 1, 1)"
+        )
+        later = full.clock.now() + timedelta(minutes=4)
+        deliveries.plan(rows, [Delivery(notice=999, channel="chat", not_before=later, created_at=full.clock.now())])
+
+    await full.store.write(write)
+    text = await page(full, "/")
+    assert "1 waiting" in text
+    assert re.search(r'class="p-idle"><dt>notify</dt>', text)
 
 
 async def test_what_is_trusted_is_told_once_it_was_counted(web: Running) -> None:

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devops_agent.web.plots import Mark, Point, Stretch, Window, axis, bars, plot, reliability, sparkline, strip
+from devops_agent.web.plots import Mark, Point, Stretch, Window, axis, bars, plot, reliability, strip
 
 BEGIN = datetime(2026, 11, 20, 12, tzinfo=UTC)
 STEP = timedelta(minutes=5)
@@ -102,8 +102,6 @@ def test_the_numbers_of_a_plot_are_those_that_are_drawn() -> None:
 def test_every_picture_says_in_words_what_it_shows() -> None:
     pictures = (
         plot("memory", points(1), DAY, write=percent).svg,
-        sparkline([1, None, 2, 3], says="rises"),
-        sparkline([], says="nothing"),
         bars([("Mon", 3), (HOSTILE, 0)], says="incidents"),
         reliability([(0.5, 0.4, 10), (0.9, 1.0, 400)], says="keeps its word"),
         strip([], DAY, says="never seen"),

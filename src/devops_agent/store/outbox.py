@@ -122,6 +122,15 @@ def pending(rows: Rows) -> int:
     return int(row["n"]) if row else 0
 
 
+def due_since(rows: Rows) -> datetime | None:
+    """Return since when, or from when, something waits to be told; None: nothing does."""
+    row = rows.one(
+        "SELECT min(at) AS at FROM (SELECT min(created_at) AS at FROM outbox WHERE routed_at IS NULL UNION ALL"
+        " SELECT min(not_before) AS at FROM deliveries WHERE stage IN ('waiting', 'sending')) due"
+    )
+    return maybe_time(row["at"]) if row else None
+
+
 def forget(rows: Rows, *, created_before: datetime) -> int:
     """Delete older notices with their deliveries, whatever became of them; return how many."""
     return rows.run("DELETE FROM outbox WHERE created_at < :at", at=to_us(created_before))

@@ -167,21 +167,6 @@ def line(  # noqa: PLR0913 — a picture of these parts
     return _svg("".join(parts), says=says, box=(_WIDE, _HIGH), css="chart")
 
 
-def sparkline(values: Sequence[float | None], *, says: str) -> Markup:
-    """Return a small line without axes; None is a gap."""
-    known = [value for value in values if value is not None]
-    bottom, top = axis(min(known, default=0.0), max(known, default=1.0))
-    wide = max(len(values) - 1, 1)
-    runs: list[list[tuple[float, float]]] = [[]]
-    for index, value in enumerate(values):
-        if value is None:
-            runs.append([])
-        else:
-            runs[-1].append((100 * index / wide, 23 - 22 * (value - bottom) / (top - bottom)))
-    parts = [f'<path class="line" d="{_path(run)}"/>' for run in runs if run]
-    return _svg("".join(parts), says=says, box=(100, 24), css="spark")
-
-
 def bars(values: Sequence[tuple[str, float]], *, says: str, write: Callable[[float], str] = "{:g}".format) -> Markup:
     """Return a bar for each (label, value of at least 0), side by side, each with its label on demand."""
     _, top = axis(0.0, max((value for _, value in values), default=1.0))

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query
 from devops_agent.engine import commands
 from devops_agent.model.decision import Answer
 from devops_agent.model.event import last_diagnosis
-from devops_agent.model.incident import Incident, Status
+from devops_agent.model.incident import Incident
 from devops_agent.model.story import Story, tell
 from devops_agent.store import alerts, approvals, attempts, events, evidence, incidents, insights
 from devops_agent.store.rows import Rows
@@ -26,7 +26,6 @@ Cursor = Annotated[
 ]
 Limit = Annotated[int, Query(ge=1, le=500)]
 Word = Annotated[str, Query(max_length=253)]
-STATUSES = tuple(status.value for status in Status)
 StatusAsked = Literal[
     "", "unresolved", "open", "investigating", "awaiting_approval", "remediating", "verifying", "escalated", "resolved"
 ]

@@ -39,6 +39,8 @@ _QUESTIONS, _NEEDING, _DOING, _LATELY = 4, 4, 6, 12
 _FAILED_WITHIN = timedelta(days=1)
 _ELSEWHERE = ("login", "account", "token")
 """Kinds of events that are on the record and do not crowd what happened to the site."""
+_LATE = timedelta(seconds=SILENT_AFTER)
+"""So long after something was due, whoever delivers should have been started; until it is due nobody has to run."""
 _IDLE = {"worker": "idle: no closer look is asked for", "notify": "idle: no message is to be sent"}
 
 
@@ -101,7 +103,7 @@ def read_overview(rows: Rows, desk: Desk, *, now: datetime) -> dict[str, Any]:
         "open": sum(counts.values()),
         "told": events.lately(rows, but=_ELSEWHERE, limit=_LATELY),
         "paused": {pause.target for pause in controls.pauses(rows, now=now)},
-        "parts_": _parts(rows, desk, now=now, notices=notices),
+        "parts_": _parts(rows, desk, now=now),
         "circuits": open_circuits(recent, settings.guard.breaker),
         "notices": notices,
         "failed": figures.failed_deliveries(rows, since=now - _FAILED_WITHIN),
@@ -135,7 +137,7 @@ def _headline(every: int, troubled: int, *, waiting: int) -> tuple[str, str]:
     return f"{troubled} of {every} targets in trouble.", asks or "The agent is on it."
 
 
-def _parts(rows: Rows, desk: Desk, *, now: datetime, notices: int) -> list[Part]:
+def _parts(rows: Rows, desk: Desk, *, now: datetime) -> list[Part]:
     """Return how the parts of the product are."""
     beats = heartbeats.all_(rows)
     seen = {role: beat.at for role, beat in beats.items()}
@@ -146,7 +148,7 @@ def _parts(rows: Rows, desk: Desk, *, now: datetime, notices: int) -> list[Part]
             parts.append(Part(name=role, state="good", says=_costs(beats[role]), at=at))
         elif role == "agent":
             parts.append(Part(name=role, state="bad", says="silent" if at else "never seen", at=at))
-        elif role == "notify" and notices:
+        elif role == "notify" and (due := outbox.due_since(rows)) is not None and now - due > _LATE:
             parts.append(Part(name=role, state="bad", says="does not run, though messages wait", at=at))
         elif role in _IDLE:
             parts.append(Part(name=role, state="idle", says=_IDLE[role]))
