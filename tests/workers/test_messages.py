@@ -80,6 +80,12 @@ async def test_a_message_says_what_the_notice_says_and_links_to_where_people_go_
     assert told.facts == {"alerts": "1 firing of 1"}
 
 
+async def test_what_is_over_is_offered_to_nobody_for_taking_or_muting(store: Store) -> None:
+    await store.write(lambda rows: fill(rows, {}))
+    told = await made(store, notice().with_(kind="resolved"))
+    assert (told.closes, told.links) == (True, {"incident": f"{PAGE}/incidents/INC-1"})
+
+
 async def test_only_labels_that_all_alerts_share_are_offered_for_a_silence(store: Store) -> None:
     await store.write(lambda rows: fill(rows, {"instance": "a"}, {"instance": "b", "alertname": "Slow"}))
     assert (await made(store, notice())).links["silence"] == f"{PAGE}/silences?matchers=service%3Dapi"

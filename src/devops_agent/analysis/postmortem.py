@@ -173,7 +173,8 @@ def _impact(material: Material, *, began: datetime, now: datetime) -> Iterable[s
     for one in material.effects:
         yield f"{one.target} was in trouble because of it ({one.id}: {one.title})"
     if material.depends_on_it:
-        yield f"{_several(material.depends_on_it, 'target')} depend on {incident.target}"
+        depend = "depends" if material.depends_on_it == 1 else "depend"
+        yield f"{_several(material.depends_on_it, 'target')} {depend} on {incident.target}"
     yield f"it gathered {_several(material.alerts_in_all, 'alert')}, and people were told {_times(material.notices)}"
 
 

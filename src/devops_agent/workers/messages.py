@@ -79,6 +79,7 @@ def message_of(
 
     """
     said, incident, question = notice.message, beside.incident, beside.question
+    over = notice.kind in _CLOSES or said.get("closes") is True
     return Message(
         key=f"{notice.key}/{delivery.channel}/{delivery.person}",
         thread=delivery.thread,
@@ -88,7 +89,7 @@ def message_of(
         says=_text(said.get("says"), _SAYS),
         target=_text(incident.target if incident else said.get("target"), _TITLE),
         next_steps=_lines(said.get("next_steps")),
-        links=_links(said.get("links"), beside, page=page),
+        links=_links(said.get("links"), beside, page=page, over=over),
         facts=_facts(said.get("facts"), beside),
         lines=_lines(said.get("lines")),
         question=None
@@ -101,7 +102,7 @@ def message_of(
         ),
         person=delivery.person,
         at=notice.created_at,
-        closes=notice.kind in _CLOSES or said.get("closes") is True,
+        closes=over,
         calls=said.get("calls") is True,
         earlier=earlier,
         body_text=_text(said.get("body_text"), _BODY),
@@ -120,15 +121,20 @@ def leads_to_a_page(url: str) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
-def _links(given: object, beside: Known, *, page: str) -> dict[str, str]:
-    """Return name → URL: those that the notice has, ours about the incident, and those that its alerts bring."""
+def _links(given: object, beside: Known, *, page: str, over: bool) -> dict[str, str]:
+    """Return name → URL: those that the notice has, ours about the incident, and those that its alerts bring.
+
+    What is over is neither taken by anybody nor muted any more.
+    """
     own = {str(name): str(url) for name, url in given.items()} if isinstance(given, dict) else {}
     found = {name: f"{page}{url}" if url.startswith("/") else url for name, url in own.items()}
     incident = beside.incident
     if incident is not None and page:
         about = f"{page}/incidents/{quote(incident.id, safe='')}"
-        found |= {"incident": about, "acknowledge": f"{about}#acknowledge", "mute": f"{about}#mute"}
-        if matchers := _matchers(beside):
+        found["incident"] = about
+        if not over:
+            found |= {"acknowledge": f"{about}#acknowledge", "mute": f"{about}#mute"}
+        if not over and (matchers := _matchers(beside)):
             found["silence"] = f"{page}/silences?matchers={quote(matchers, safe='')}"
         if beside.question is not None:
             found["approve"] = f"{about}#{quote(beside.question.id, safe='')}"
