@@ -115,3 +115,16 @@ def test_a_notice_that_cannot_be_decided_on_keeps_no_other_from_being_told(
     [told] = rows.all("SELECT says FROM events WHERE kind = 'undeliverable'")
     assert told["says"].startswith("nobody is told of /report/")
     assert room.turn(1) == []
+
+
+@pytest.mark.parametrize("to", TO)
+def test_what_is_critical_calls_people_although_they_were_told_of_a_storm_that_needs_nobody(
+    rows: Rows, to: str
+) -> None:
+    room = Mailroom(rows, notify(routes=(Route(tell=(to,)),)))
+    room.say("", "storm", severity=Severity.CRITICAL)
+    for number in range(4):
+        room.say(room.open(f"noise-{number}"), "acted")
+    assert room.turn() == [f"{NAMES[to]}: storm GRP-1"]
+    room.escalate(room.open("payments"))
+    assert room.turn(3) == [f"{NAMES[to]}: storm GRP-1"]

@@ -31,7 +31,7 @@ class Gathering(Fact, kw_only=True):
     cause: str = ""
     """What its incidents have in common; for kind `cause`."""
     severity: Severity
-    """The worst of what it last called people for."""
+    """The worst for which a person was needed when it last called people."""
     opened_at: datetime
     due_at: datetime | None = None
     """When it is told, or told anew; None: nothing new."""

@@ -124,7 +124,7 @@ def _tell(turn: Round, gathering: Gathering, directory: Directory) -> None:
             due_at=None,
             told_at=turn.now,
             rung_at=turn.now if rings else gathering.rung_at,
-            severity=worst([line for line in lines if not line.over]) if rings else gathering.severity,
+            severity=worst([line for line in lines if line.waits]) if rings else gathering.severity,
             messages=number,
             needs_told=gathering.needs_told or waits or gathering.kind == "storm",
             closed_at=turn.now if ends else None,
