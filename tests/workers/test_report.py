@@ -12,7 +12,7 @@ from devops_agent.durable.journal import Run
 from devops_agent.engine import calendar
 from devops_agent.kit.testing import START, FakeClock
 from devops_agent.model.period import Period
-from devops_agent.store import Store, open_store, outbox, reports, runs
+from devops_agent.store import Store, events, open_store, outbox, reports, runs
 from devops_agent.workers import report
 from tests.workers import remembering
 
@@ -93,3 +93,12 @@ async def test_a_week_without_incidents_is_told_too(store: Store) -> None:
     await make(store, await claimed(store))
     (notice,) = await store.read(outbox.latest)
     assert notice.message["says"].startswith("There were no incidents.")
+
+
+async def test_a_report_that_cannot_be_made_is_told_in_the_timeline(store: Store) -> None:
+    await scheduled(store)
+    claim = await claimed(store)
+    desk = report.Desk(store=store, clock=FakeClock(START), settings=lambda: SETTINGS)
+    await store.write(lambda rows: report.jobs(desk)[claim.job].give_up(rows, claim, "KeyError: x"))
+    told = (await store.read(events.latest))[0]
+    assert (told.kind, told.says) == ("report_failed", f"the report {week().key} cannot be made: KeyError: x")

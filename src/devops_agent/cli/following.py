@@ -26,7 +26,10 @@ _PATIENCE = (1.0, 2.0, 5.0, 10.0)
 """Seconds before each next try to connect; the last one goes on."""
 _NO_MORE = {401: Exit.REFUSED, 403: Exit.REFUSED, 404: Exit.NOT_FOUND}
 _COLOURS = {
-    **dict.fromkeys(("opened", "escalated", "failed", "frozen", "storm", "notify_failed", "denied", "expired"), "red"),
+    **dict.fromkeys(
+        ("opened", "escalated", "failed", "frozen", "storm", "notify_failed", "report_failed", "denied", "expired"),
+        "red",
+    ),
     **dict.fromkeys(("awaiting_approval", "approval", "paused", "pause", "silenced", "flag", "climbed"), "yellow"),
     **dict.fromkeys(("resolved", "healed", "verified", "healthy", "approved", "resumed", "acknowledged"), "green"),
     **dict.fromkeys(("investigating", "remediating", "verifying", "step", "decision", "plan"), "cyan"),

@@ -8,7 +8,7 @@ from devops_agent.model.action import Action
 from devops_agent.model.change import Change
 from devops_agent.model.decision import Decision
 from devops_agent.model.fact import from_json
-from devops_agent.store import catalogue, reports
+from devops_agent.store import catalogue, events
 from devops_agent.store.rows import Row, Rows, from_us, to_us
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ _BACK = {"paused": "devops-agent resume", "silenced": "devops-agent unsilence", 
 
 def done(rows: Rows, *, begin: datetime, end: datetime, limit: int = 10_000) -> list[Change]:
     """Return everything that was done from `begin` until before `end`, oldest first; the newest when there is more."""
-    events = reports.events_of_kinds(rows, (*_DONE_BY_PEOPLE, *_WHO), begin=begin, end=end)
-    found = [_of_event(event) for event in events if event.kind not in _WHO]
+    told = events.of_kinds(rows, (*_DONE_BY_PEOPLE, *_WHO), begin=begin, end=end)
+    found = [_of_event(event) for event in told if event.kind not in _WHO]
     found += _actions(rows, begin=begin, end=end, limit=limit)
     return sorted(found, key=lambda one: one.at)[-limit:]
 

@@ -199,6 +199,22 @@ def search(rows: Rows, sought: Sought, *, before: int = 2**62, limit: int = 100)
     ]
 
 
+def of_kinds(
+    rows: Rows, kinds: Collection[str], *, begin: datetime, end: datetime, limit: int = 200_000
+) -> list[Event]:
+    """Return the events of some kinds from `begin` until before `end`, in order; the newest when there are more."""
+    names = {f"kind{number}": kind for number, kind in enumerate(kinds)}
+    found = rows.all(
+        f"SELECT {_COLUMNS} FROM events WHERE at >= :begin AND at < :end"
+        f" AND kind IN ({', '.join(f':{name}' for name in names)}) ORDER BY seq DESC LIMIT :limit",
+        begin=to_us(begin),
+        end=to_us(end),
+        limit=limit,
+        **names,
+    )
+    return [_event(row) for row in reversed(found)]
+
+
 def head(rows: Rows) -> tuple[int, str]:
     """Return number and hash of the newest event: noted elsewhere, it proves later that nothing was cut off."""
     row = rows.one("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1")

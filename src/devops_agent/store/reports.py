@@ -13,12 +13,10 @@ from devops_agent.model.event import Event
 from devops_agent.model.fact import from_json, to_json
 from devops_agent.model.period import Period
 from devops_agent.model.report import Case, Firing, Made, Report, Tally
-from devops_agent.store import incidents
-from devops_agent.store.rows import Row, Rows, from_us, to_us
+from devops_agent.store import events, incidents
+from devops_agent.store.rows import Rows, from_us, to_us
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from devops_agent.model.incident import Incident
 
 _REACTIONS = ("acknowledged", "handed_over", "approved", "denied", "guided", "feedback", "muted")
@@ -99,7 +97,7 @@ def cases(rows: Rows, *, begin: datetime, end: datetime) -> list[Case]:
         return []
     since = min(one.opened_at for one in found)
     told: dict[str, list[Event]] = {one.id: [] for one in found}
-    for event in events_of_kinds(rows, _TOLD, begin=since, end=end):
+    for event in events.of_kinds(rows, _TOLD, begin=since, end=end):
         if event.incident in told:
             told[event.incident].append(event)
     outcomes = _outcomes(rows, begin=since, end=end)
@@ -146,22 +144,6 @@ def tally(rows: Rows, *, begin: datetime, end: datetime) -> Tally:
             f" {within.format('created_at')} GROUP BY stage ORDER BY stage"
         ),
     )
-
-
-def events_of_kinds(
-    rows: Rows, kinds: Iterable[str], *, begin: datetime, end: datetime, limit: int = 200_000
-) -> list[Event]:
-    """Return the events of some kinds from `begin` until before `end`, in order; the newest when there are more."""
-    names = {f"kind_{letter}": kind for letter, kind in zip("abcdefghijklmnopqrstuvwxyz", kinds, strict=False)}
-    found = rows.all(
-        "SELECT seq, at, incident, target, kind, actor, says, data_json FROM events WHERE at >= :begin AND at < :end"
-        f" AND kind IN ({', '.join(f':{name}' for name in names)}) ORDER BY seq DESC LIMIT :limit",
-        begin=to_us(begin),
-        end=to_us(end),
-        limit=limit,
-        **names,
-    )
-    return [_event(row) for row in reversed(found)]
 
 
 def firings(rows: Rows, *, begin: datetime, end: datetime, names: int = 10, each: int = 2_000) -> list[Firing]:
@@ -247,16 +229,3 @@ def _moment(value: object) -> datetime | None:
     except msgspec.ValidationError:
         return None
     return moment if moment.tzinfo is not None else None
-
-
-def _event(row: Row) -> Event:
-    return Event(
-        seq=row["seq"],
-        at=from_us(row["at"]),
-        incident=row["incident"],
-        target=row["target"],
-        kind=row["kind"],
-        actor=row["actor"],
-        says=row["says"],
-        data=msgspec.json.decode(row["data_json"]),
-    )

@@ -40,7 +40,13 @@ class Desk:
 
 def jobs(desk: Desk) -> Mapping[str, Job]:
     """Return what is done with the runs of the queue."""
-    return {calendar.JOB: Job(do=lambda run: _make(run, desk), give_up=_give_up)}
+
+    def give_up(rows: Rows, claim: Claim, says: str) -> None:
+        told = f"the report {claim.key} cannot be made: {says}"
+        events.add(rows, "report_failed", told, at=desk.clock.now(), report=claim.key)
+        log.error("cannot make a report", extra={"report": claim.key, "error": says, "run": claim.id})
+
+    return {calendar.JOB: Job(do=lambda run: _make(run, desk), give_up=give_up)}
 
 
 async def _make(run: Run, desk: Desk) -> None:
@@ -87,8 +93,3 @@ def notice_of(made: Report, *, settings: Settings) -> Notice:
         },
         created_at=made.made_at,
     )
-
-
-def _give_up(rows: Rows, claim: Claim, says: str) -> None:
-    log.error("cannot make a report", extra={"report": claim.key, "error": says, "run": claim.id})
-    del rows
