@@ -1,5 +1,6 @@
 """Mail against a server on loopback."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -174,3 +175,24 @@ async def test_a_server_that_nobody_vouches_for_gets_nothing(tmp_path: Path) -> 
 def test_options_that_cannot_work_are_refused(tmp_path: Path, options: dict[str, object]) -> None:
     with pytest.raises(SettingsError):
         made(tmp_path, 25, **options)
+
+
+async def test_a_server_that_answers_letter_by_letter_holds_no_thread_once_it_is_given_up(tmp_path: Path) -> None:
+    begun, gone = asyncio.Event(), asyncio.Event()
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"2")
+        begun.set()
+        await reader.read()  # until the other side has gone
+        gone.set()
+        writer.close()
+
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        sending = asyncio.create_task(made(tmp_path, port, host="127.0.0.1", timeout="300s").send(message()))
+        await begun.wait()
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        async with asyncio.timeout(10):
+            await gone.wait()

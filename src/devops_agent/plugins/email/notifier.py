@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import smtplib
+import socket
 import ssl
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("devops_agent.notify.email")
 
+_READY = 220
 _STAYS = range(500, 600)
 """Answers that stay (RFC 5321, 4.2.1); those from 400 pass."""
 
@@ -58,19 +60,24 @@ class Email:
         """
         made = mail(harmless(message), sender=self._config.sender, to=self._config.to)
         password = secret(self._tools, self._config.password_file) if self._config.password_file else ""
-        refused = await asyncio.to_thread(self._hand_over, made, password)
+        held: list[smtplib.SMTP] = []
+        try:
+            refused = await asyncio.to_thread(self._hand_over, made, password, held)
+        except asyncio.CancelledError:
+            _cut(held)
+            raise
         if refused:
             log.warning("mail not taken for all", extra={"refused": ", ".join(refused)})
         first = message.earlier.data.get("subject", "") if message.earlier else ""
         data = {"subject": first or str(made["Subject"])} | ({"refused": ", ".join(refused)} if refused else {})
         return Receipt(id=str(made["Message-ID"]), data=data)
 
-    def _hand_over(self, made: EmailMessage, password: str) -> tuple[str, ...]:
-        """Talk to the server; return the addresses that it refused."""
+    def _hand_over(self, made: EmailMessage, password: str, held: list[smtplib.SMTP]) -> tuple[str, ...]:
+        """Talk to the server, noted in `held`; return the addresses that it refused."""
         place = f"{self._config.host}:{self._config.at}"
         begun = False
         try:
-            server = self._connect()
+            server = self._connect(held)
             try:
                 if password:
                     server.login(self._config.username, password)
@@ -104,22 +111,38 @@ class Email:
             says = f"cannot send mail by {place}: {_words(error)}"
             raise NotifyError(says, permanent=False, unclear=begun) from error
 
-    def _connect(self) -> smtplib.SMTP:
+    def _connect(self, held: list[smtplib.SMTP]) -> smtplib.SMTP:
         """Open a connection that is as safe as the options want it."""
         config = self._config
         seconds = config.timeout.total_seconds()
-        if config.security is Security.NONE:
-            return smtplib.SMTP(config.host, config.at, timeout=seconds)
-        trusted = ssl.create_default_context(cafile=config.ca_file or None)
+        trusted = (
+            None if config.security is Security.NONE else ssl.create_default_context(cafile=config.ca_file or None)
+        )
         if config.security is Security.TLS:
-            return smtplib.SMTP_SSL(config.host, config.at, timeout=seconds, context=trusted)
-        server = smtplib.SMTP(config.host, config.at, timeout=seconds)
+            server: smtplib.SMTP = smtplib.SMTP_SSL(timeout=seconds, context=trusted)
+        else:
+            server = smtplib.SMTP(timeout=seconds)
+        # `connect` leaves it out, and certificates are checked against it.
+        server._host = config.host  # type: ignore[attr-defined]  # noqa: SLF001
+        held.append(server)
         try:
-            server.starttls(context=trusted)
+            code, says = server.connect(config.host, config.at)
+            if code != _READY:
+                raise smtplib.SMTPConnectError(code, says)
+            if config.security is Security.STARTTLS:
+                server.starttls(context=trusted)
         except BaseException:
             server.close()
             raise
         return server
+
+
+def _cut(held: list[smtplib.SMTP]) -> None:
+    """End the connections, and so the threads: a server that answers letter by letter would hold them for ever."""
+    for server in held:
+        if server.sock is not None:
+            with contextlib.suppress(OSError):
+                server.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _words(error: Exception) -> str:
