@@ -126,15 +126,18 @@ class Email:
         server._host = config.host  # type: ignore[attr-defined]  # noqa: SLF001
         held.append(server)
         try:
-            code, says = server.connect(config.host, config.at)
-            if code != _READY:
-                raise smtplib.SMTPConnectError(code, says)
+            _see_ready(*server.connect(config.host, config.at))
             if config.security is Security.STARTTLS:
                 server.starttls(context=trusted)
         except BaseException:
             server.close()
             raise
         return server
+
+
+def _see_ready(code: int, says: bytes) -> None:
+    if code != _READY:
+        raise smtplib.SMTPConnectError(code, says)
 
 
 def _cut(held: list[smtplib.SMTP]) -> None:
