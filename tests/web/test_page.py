@@ -43,6 +43,16 @@ async def test_an_empty_store_has_pages_too(web: Running) -> None:
         assert answer.status == (404 if re.search(r"INC-\d|targets/", path) else 200), path
 
 
+async def test_who_mistypes_an_address_gets_a_page_and_a_program_a_problem(web: Running) -> None:
+    for headers in (await web.log_in(), {"Accept": "text/html"}):
+        shown = await web.get("/nowhere", scope="", headers=headers)
+        assert (shown.status, "there is nothing at /nowhere" in shown.text) == (404, True)
+        assert '<a class="brand" href="/"' in shown.text
+    for path, accept in (("/nowhere", "application/json"), ("/api/v1/nowhere", "text/html")):
+        told = await web.get(path, scope="", headers={"Accept": accept})
+        assert (told.status, told.json()["title"]) == (404, "Not Found")
+
+
 async def test_hostile_texts_stay_texts_everywhere(web: Running) -> None:
     alert = {"name": HOSTILE, "target": HOSTILE, "summary": HOSTILE, "labels": {HOSTILE: HOSTILE}, "url": HOSTILE}
     alert["annotations"] = {"runbook_url": "javascript:alert(1)"}

@@ -6,7 +6,7 @@ import pytest
 
 from devops_agent.model.sighting import Health, Sighting
 from devops_agent.model.target import Target
-from devops_agent.web.render import arguments, limit, reading, reading_name, spell
+from devops_agent.web.render import arguments, coded, limit, reading, reading_name, spell
 from tests.plugins.posted import NOW
 
 
@@ -42,6 +42,12 @@ def test_a_limit_is_the_targets_own_and_days_left_have_none_above() -> None:
     assert limit(one, "memory_percent") == 80.0
     assert limit(one, "certificate_days") == math.inf
     assert limit(one, "restarts") == math.inf
+
+
+def test_what_stands_between_backticks_is_code_and_all_else_text() -> None:
+    assert coded("see `a.b` & <i>") == "see <code>a.b</code> &amp; &lt;i&gt;"
+    assert coded("`<b>`") == "<code>&lt;b&gt;</code>"
+    assert coded("a ` alone") == "a ` alone"
 
 
 def test_arguments_are_written_as_a_list() -> None:

@@ -110,8 +110,11 @@ def create_app(  # noqa: PLR0913 — the seam to the composition root names each
     for path in app.state.intake.paths:
         app.router.routes.append(Route(path, app.state.intake, methods=["POST"]))
     for_people = (*pages.routers(), forms.router)
+    for_programs = (*api.routers(), metrics.router, stream.router, chat.router)
     app.state.places = _places(for_people)
-    app.state.routers = (*api.routers(), metrics.router, stream.router, chat.router, *for_people)
+    posted = {path.split("/")[1] for path in app.state.intake.paths}
+    app.state.programs = (_places(for_programs) | posted | {"api", "static"}) - app.state.places
+    app.state.routers = (*for_programs, *for_people)
     for router in app.state.routers:
         app.include_router(router)
     app.mount("/static", shell.static_files(), name="static")
@@ -121,7 +124,7 @@ def create_app(  # noqa: PLR0913 — the seam to the composition root names each
 
 
 def _places(routers: Iterable[APIRouter]) -> frozenset[str]:
-    """Return the first parts of all paths where people are told problems as a page."""
+    """Return the first parts of all paths."""
     return frozenset(
         route.path.split("/")[1] for router in routers for route in router.routes if isinstance(route, Route)
     )

@@ -50,6 +50,7 @@ def _templates() -> jinja2.Environment:
         reading=reading,
         name=reading_name,
         words=words,
+        coded=coded,
         arguments=arguments,
         lasting=write_duration,
         limit=limit,
@@ -132,6 +133,18 @@ def reading_name(name: str) -> str:
 def words(name: object) -> str:
     """Write a word of the program for people."""
     return str(name).replace("_", " ")
+
+
+def coded(text: object) -> Markup:
+    """Write a text with what stands between backticks as code."""
+    from markupsafe import Markup, escape
+
+    parts = str(text).split("`")
+    if len(parts) % 2 == 0:  # one of them stands alone
+        return escape(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else escape(part) for number, part in enumerate(parts)
+    )
 
 
 def arguments(given: dict[str, Any]) -> str:

@@ -27,6 +27,8 @@ async def test_a_running_process_gives_state_and_readings(
     assert first["memory_percent"] == round(first["rss_mb"] / 10, 1)
     assert first["open_files"] == 3
     assert "cpu_percent" not in first
+    await clock.advance(0.01)
+    assert "cpu_percent" not in await look(probe, target), "two looks in the same instant say nothing of a share"
     await clock.advance(10)
     assert (await look(probe, target))["cpu_percent"] == 0
 

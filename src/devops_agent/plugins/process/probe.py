@@ -15,6 +15,8 @@ from devops_agent.plugins.process.find import Finder
 from devops_agent.ports import PluginError
 
 _MB = 1_000_000
+_SHORTEST = 0.5
+"""Seconds: the kernel counts processor time in hundredths, so a share of less time would be a guess."""
 
 
 def build(config: Mapping[str, object], *, tools: Tools) -> ProcessProbe:
@@ -64,8 +66,10 @@ class ProcessProbe:
     def _cpu_percent(self, target: Target, main: Process, cpu: float) -> float | None:
         seconds = self._tools.clock.monotonic()
         last = self._cpu.get(target.name)
+        if last is not None and last[0] == main.instance and seconds - last[1] < _SHORTEST:
+            return None
         self._cpu[target.name] = (main.instance, seconds, cpu)
-        if last is None or last[0] != main.instance or seconds <= last[1]:
+        if last is None or last[0] != main.instance:
             return None
         # A child that ended takes its share with it.
         return max(0.0, 100 * (cpu - last[2]) / (seconds - last[1]))

@@ -67,9 +67,9 @@ def static_files() -> StaticFiles:
 
 
 def is_for_people(request: Request) -> bool:
-    """Whether a browser asked for a page, so that problems are told as one."""
+    """Whether a browser asked for a page, or mistyped one, so that problems are told as one."""
     first = request.url.path.split("/")[1]
-    return first in request.app.state.places and "text/html" in request.headers.get("accept", "")
+    return first not in request.app.state.programs and "text/html" in request.headers.get("accept", "")
 
 
 def problem(request: Request, told: ProblemError) -> Response:
