@@ -74,6 +74,16 @@ def settle(rows: Rows, incident: str, to: Recipient) -> None:
     )
 
 
+def settle_all(rows: Rows, gathering: Gathering) -> None:
+    """Note that the end of everything in a message of several is told: no end of a single incident is news there."""
+    rows.run(
+        "UPDATE told SET troubled = 0 WHERE thread = :id AND channel = :channel AND person = :person",
+        id=gathering.id,
+        channel=gathering.channel,
+        person=gathering.person,
+    )
+
+
 def told_lately(rows: Rows, to: Recipient, *, now: datetime) -> int:
     """Return of how many stories the recipient was first told within `RECENT`."""
     row = rows.one(
@@ -93,11 +103,12 @@ def is_known(rows: Rows, incident: str) -> bool:
     )
 
 
-def over_untold(rows: Rows) -> list[str]:
-    """Return the incidents that are over, of which somebody was told the trouble and not its end."""
+def over_untold(rows: Rows, *, limit: int = 1_000) -> list[str]:
+    """Return incidents that are over, of which somebody was told the trouble and not its end."""
     found = rows.all(
         "SELECT DISTINCT t.incident FROM told t JOIN incidents i ON i.id = t.incident"
-        " WHERE t.troubled = 1 AND i.status = 'resolved' ORDER BY t.incident"
+        " WHERE t.troubled = 1 AND i.status = 'resolved' ORDER BY t.incident LIMIT :limit",
+        limit=limit,
     )
     return [row["incident"] for row in found]
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from devops_agent.config.settings import Settings
     from devops_agent.model.contact import Notify, Person, Policy
+    from devops_agent.model.gathering import Gathering
     from devops_agent.model.incident import Incident
     from devops_agent.model.mute import Mute
     from devops_agent.model.routing import Recipient
@@ -43,6 +44,7 @@ class Round:
     mutes: Sequence[Mute]
     pam: bool
     _rings: dict[Recipient, list[datetime]] = field(default_factory=dict)
+    _over: dict[str, bool] = field(default_factory=dict)
 
     @property
     def notify(self) -> Notify:
@@ -82,9 +84,21 @@ class Round:
         self.rings(to).append(self.now)
         gatherings.ring(self.rows, notice, to, now=self.now)
 
-    def forget_rings(self) -> None:
-        """Read from the rows again who got messages: some that were counted were undone."""
+    def forget(self) -> None:
+        """Read from the rows again what was remembered of them: some of it was undone."""
         self._rings.clear()
+        self._over.clear()
+
+    def all_over(self, gathering: Gathering, *, lately: Incident) -> bool:
+        """Whether each incident of a message of several is over; `lately` is the one that was entered last.
+
+        The rows are asked once for each message: in a storm that would be thousands of times thousands of incidents.
+        """
+        if not lately.closed:
+            self._over[gathering.id] = False
+        if gathering.id not in self._over:
+            self._over[gathering.id] = gatherings.all_over(self.rows, gathering)
+        return self._over[gathering.id]
 
     def room_at(self, to: Recipient) -> datetime:
         """Return when the recipient may get one more message within the limit."""

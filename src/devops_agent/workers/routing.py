@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("devops_agent.notify")
 
-_BATCH = 500
-"""Notices that one transaction decides on."""
+_BATCH = 200
+"""Notices that are decided on together, twice in a transaction: everybody else who writes waits for it."""
 
 
 def route(
@@ -112,7 +112,7 @@ def _is_decided(turn: Round, notices: Sequence[Notice]) -> bool:
     except MISTAKES:
         log.exception("notices cannot be decided on", extra={"notices": [notice.key for notice in notices]})
         turn.rows.run("ROLLBACK TO SAVEPOINT decided")
-        turn.forget_rings()
+        turn.forget()
         return False
     return True
 
@@ -270,5 +270,6 @@ def _write(turn: Round, letter: _Letter, to: Recipient, standing: Standing, told
     if told.rings:
         turn.ring(notice.id, to)
     if gathering is not None:
-        together.change(turn, gathering, needs=notice.kind in (*NEEDS, "storm"), severity=notice.severity)
+        over = turn.all_over(gathering, lately=incident) if incident else gatherings.all_over(turn.rows, gathering)
+        together.change(turn, gathering, needs=notice.kind in (*NEEDS, "storm"), severity=notice.severity, over=over)
     return planned

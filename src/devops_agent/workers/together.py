@@ -42,14 +42,14 @@ def enter(turn: Round, to: Recipient, kind: str, *, joins: str, cause: str, seve
     return known.with_(severity=severity) if untold else known
 
 
-def change(turn: Round, gathering: Gathering, *, needs: bool, severity: Severity) -> None:
-    """Note that a line has changed: the message is told (anew) when that is worth it."""
+def change(turn: Round, gathering: Gathering, *, needs: bool, severity: Severity, over: bool) -> None:
+    """Note that a line has changed: the message is told (anew) when that is worth it, and when all of it is `over`."""
     due_at = when_told(
         gathering,
         updates=turn.updates.get(gathering.channel, False),
         needs=needs,
         severity=severity,
-        over=gatherings.all_over(turn.rows, gathering),
+        over=over,
         now=turn.now,
         remind_every=turn.notify.remind_every,
     )
@@ -117,6 +117,8 @@ def _tell(turn: Round, gathering: Gathering, directory: Directory) -> None:
         created_at=turn.now,
     )
     send(turn, notice, to, thread=gathering.id, rings=rings)
+    if over:
+        gatherings.settle_all(turn.rows, gathering)
     ends = over or gathering.kind in ("digest", "overflow")
     gatherings.write(
         turn.rows,
