@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -86,6 +87,33 @@ async def test_who_is_on_call_is_told_for_two_weeks(called: Running, tmp_path: P
     [duty] = (await called.get("/api/v1/oncall")).json()["items"]
     assert duty["trouble"] == f"cannot read {missing}: No such file or directory"
     assert duty["person"] in ("alice", "bob")
+
+
+async def test_a_calendar_is_read_once_however_often_somebody_asks(called: Running, tmp_path: Path) -> None:
+    file = tmp_path / "duty.ics"
+    begins = called.clock.now() - timedelta(hours=1)
+
+    def write(person: str) -> None:
+        """Write another file that looks like the same."""
+        file.write_bytes(
+            "\r\n".join(
+                (
+                    "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:1",
+                    f"DTSTART:{begins:%Y%m%dT%H%M%SZ}\r\nDURATION:PT8H\r\nSUMMARY:{person:<9}",
+                    "END:VEVENT\r\nEND:VCALENDAR\r\n",
+                )
+            ).encode()
+        )
+        os.utime(file, (0, 0))
+
+    with_file = NOTIFY.with_(schedules=(NOTIFY.schedules[0].with_(calendar_file=str(file)),))
+    called.settings.append(SETTINGS.with_(notify=with_file))
+    for person in ("alice", "bob"):
+        write(person)
+        [duty] = (await called.get("/api/v1/oncall")).json()["items"]
+        assert (duty["person"], duty["trouble"]) == ("alice", "")
+    called.settings.append(SETTINGS.with_(notify=with_file.with_(time_zone="Europe/Berlin")))
+    assert (await called.get("/api/v1/oncall")).json()["items"][0]["person"] == "bob"
 
 
 async def test_what_is_over_is_taken_by_nobody(called: Running) -> None:

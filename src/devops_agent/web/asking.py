@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from fastapi import Depends, Header, Request
 from fastapi.security import HTTPBearer
 
+from devops_agent.config.calendars import Calendars
 from devops_agent.engine.commands import TOPICS, NotFoundError, RefusedError
 from devops_agent.engine.lifecycle import IllegalMoveError
 from devops_agent.store import events
@@ -22,6 +23,7 @@ from devops_agent.web.problem import ProblemError, busy, too_many
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Mapping
 
+    from devops_agent.model.contact import Notify
     from devops_agent.store.rows import Rows
     from devops_agent.web.auth import Gate
     from devops_agent.web.parts import Parts
@@ -59,6 +61,9 @@ class Desk:
         self.parts = parts
         self.gate = gate
         self.started_at = parts.clock.now()
+        self.reading = asyncio.Lock()
+        """Held while calendars are read."""
+        self._calendars: tuple[Notify | None, Calendars] = (None, Calendars())
         self.proving = asyncio.Lock()
         """Held while the chain of events is walked: one walk at a time, however many ask for it."""
         allowed = parts.settings().web.requests_per_minute
@@ -86,6 +91,12 @@ class Desk:
         if wait := self._rate.wait(asker, now=self.parts.clock.monotonic()):
             allowed = self.parts.settings().web.requests_per_minute
             raise too_many(wait, f"more than {allowed} requests a minute (agent.yaml: web.requests_per_minute)")
+
+    def calendars_of(self, notify: Notify) -> Calendars:
+        """Return what keeps the calendars that were read; with other settings they are read anew."""
+        if self._calendars[0] is not notify:
+            self._calendars = (notify, Calendars())
+        return self._calendars[1]
 
     async def read(self, work: Callable[[Rows], T]) -> T:
         """Read from the store.

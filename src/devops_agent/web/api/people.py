@@ -144,12 +144,13 @@ async def unmute(desk: DeskOf, mute: MuteId, once: Operator) -> None:
 async def on_call(desk: DeskOf) -> schemas.Page[called.OnCall]:
     """Tell who is on call by each schedule, now and for two weeks."""
     notify, now = desk.parts.settings().notify, desk.parts.clock.now()
-    # Files are read and parsed outside of the loop: a large calendar takes a while.
-    return schemas.Page(items=await asyncio.to_thread(_on_call, notify, now))
+    # Files are read and parsed outside of the loop, once for all who ask: a large calendar takes a while.
+    async with desk.reading:
+        calendars = desk.calendars_of(notify)
+        return schemas.Page(items=await asyncio.to_thread(_on_call, calendars, notify, now))
 
 
-def _on_call(notify: Notify, now: datetime) -> list[called.OnCall]:
-    calendars = Calendars()
+def _on_call(calendars: Calendars, notify: Notify, now: datetime) -> list[called.OnCall]:
     found = []
     for schedule in notify.schedules:
         duties = calendars.duties(schedule, notify, now)
