@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from devops_agent.model.contact import Route
-from devops_agent.store import gatherings
+from devops_agent.store import gatherings, outbox
 from devops_agent.store.pump import Connection
 from devops_agent.store.rows import Row, Rows
 from tests.engine.taking_in import one_transaction
@@ -60,3 +60,13 @@ def test_the_ends_of_very_many_are_told_though_not_all_at_once(rows: Rows) -> No
     room.pass_time(1)
     assert gatherings.over_untold(rows) == []
     assert room.got[-1].notice.message["title"] == "over: all 450 incidents"
+
+
+def test_without_channels_no_old_notice_is_left_for_the_day_on_which_there_are_some(rows: Rows) -> None:
+    room = Mailroom(rows, notify(channels=(), people=()))
+    for number in range(1_001):
+        room.say("", "report", number=number)
+    room.turn()
+    assert outbox.pending(rows) == 1
+    assert room.pass_time(1) == []
+    assert outbox.pending(rows) == 0

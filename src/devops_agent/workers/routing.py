@@ -67,9 +67,9 @@ def route(
 
 def next_due(rows: Rows, settings: Settings) -> datetime | None:
     """Return when `route` has something to decide next; None: nothing is to come."""
-    if not settings.notify.channels:
-        return None
     waiting = outbox.unrouted(rows, limit=1)
+    if not settings.notify.channels:  # without any, what was put while there were some is told to nobody
+        return waiting[0].created_at if waiting else None
     moments = (
         waiting[0].created_at + settings.notify.group_window if waiting else None,
         escalations.next_due(rows),
