@@ -152,6 +152,10 @@ def test_clean_up_rules_are_options() -> None:
         ("name: x, url: 'http://x:99999'", "targets[0].url: 'http://x:99999' is no URL; write http://127.0.0.1:8000"),
         ("docker: x, paths: {health: /h}", "targets[0].paths: says how `url` is asked, and there is no `url`"),
         (
+            "docker: x, url: 'http://x', paths: {status: flase}",
+            "targets[0].paths.status: 'flase' is no path; begin it with /, or write false to leave it out",
+        ),
+        (
             "docker: x, url: 'http://x', paths: {helth: /h}",
             "targets[0].paths.helth: no path 'helth'; did you mean 'health'? known: health, resources, status, system",
         ),

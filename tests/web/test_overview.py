@@ -163,6 +163,14 @@ async def test_a_target_of_which_little_is_known_shows_no_more_than_that(full: R
     assert '<a href="?window=7d" aria-current="true">' in await page(full, "/targets/search?window=7d")
 
 
+async def test_all_are_called_well_only_when_all_are(web: Running) -> None:
+    both = [one("a"), one("b", Health.STARTING)]
+    await web.store.write(lambda rows: targets.keep(rows, both))
+    assert "1 of 2 targets is well." in await page(web, "/")
+    await web.store.write(lambda rows: targets.keep(rows, [one("a"), one("b")]))
+    assert "All 2 targets are well." in await page(web, "/")
+
+
 async def test_sign_ins_do_not_crowd_out_what_happened_to_the_site(full: Running) -> None:
     before = (await page(full, "/")).split('id="lately"')[1]
 

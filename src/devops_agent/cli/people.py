@@ -295,7 +295,7 @@ def _tell_notice(notice: Notice, ways: list[Delivery], *, now: datetime) -> None
     about = f"{notice.incident} " if notice.incident and notice.incident not in title else ""
     say.line(f"{say.at(notice.created_at)}  {notice.kind}: {about}{title}", bold=True)
     if not ways:
-        say.line("  for the page only" if notice.routed_at else "  not routed yet")
+        say.line("  nobody: no route led to a channel; it is on the page" if notice.routed_at else "  not routed yet")
     rows = [
         (
             one.channel,

@@ -273,9 +273,12 @@ def _checks(form: TargetForm, via: str, path: Path, writing: Writing) -> tuple[C
 
 def _url_checks(form: TargetForm, path: Path, writing: Writing) -> list[Check]:
     known = dict(_DEFAULT_PATHS)
-    for key in form.paths:
+    for key, where in form.paths.items():
         if key not in known:
             writing.tell((*path, "paths", key), not_among("path", key, known))
+        elif isinstance(where, str) and not where.startswith("/"):
+            says = f"{where!r} is no path; begin it with /, or write false to leave it out"
+            writing.tell((*path, "paths", key), says)
     if not form.url:
         for key in ("paths", "fields", "headers"):
             if getattr(form, key):

@@ -82,10 +82,11 @@ def read_overview(rows: Rows, desk: Desk, *, now: datetime) -> dict[str, Any]:
     settings = desk.parts.settings()
     seen = targets.all_(rows)
     troubled = sum(1 for one in seen if one.health in TROUBLED)
+    well = sum(1 for one in seen if one.health is Health.WELL)
     questions = [asked for asked in approvals.pending(rows) if asked.expires_at > now]
     counts = incidents.count_open(rows)
     needing = counts.get(Status.ESCALATED, 0)
-    headline, says = _headline(len(seen), troubled, waiting=len(questions) + needing)
+    headline, says = _headline(len(seen), troubled, well=well, waiting=len(questions) + needing)
     notices = outbox.pending(rows)
     recent = attempts.started_since(rows, now - settings.guard.breaker.open_for)
     return {
@@ -128,10 +129,12 @@ def faces(seen: Sequence[Sighting]) -> Faces:
     )
 
 
-def _headline(every: int, troubled: int, *, waiting: int) -> tuple[str, str]:
+def _headline(every: int, troubled: int, *, well: int, waiting: int) -> tuple[str, str]:
     if not every:
         return "Nothing is watched yet.", ""
     asks = f"{waiting} thing{'s' if waiting != 1 else ''} wait{'s' if waiting == 1 else ''} for you." if waiting else ""
+    if not troubled and well < every:
+        return f"{well} of {every} targets {'is' if well == 1 else 'are'} well.", asks or "No other is known to be ill."
     if not troubled:
         return "The target is well." if every == 1 else f"All {every} targets are well.", asks
     return f"{troubled} of {every} targets in trouble.", asks or "The agent is on it."
