@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from devops_agent.model.decision import Approval
 
-NAME = "sleeper"
+NAME = f"sleeper-{os.getpid()}"
+"""One of its own: processes are found by it on the whole machine, where other runs of these tests may have theirs."""
 SETTINGS: dict[str, Any] = {
     "polling": {"well": "1s", "trouble": "1s", "flapping_changes": 100},
     "alerting": {"group_window": "1s"},

@@ -20,7 +20,9 @@ from devops_agent.store import approvals, deliveries, escalations, heartbeats, o
 from devops_agent.store.rows import Rows
 from tests.real.running import MARK, Site, marked, site, until
 
-TARGET = {"name": "sleeper", "process": {"command": ["/bin/sleep", "100000"]}, "start_period": "1s"}
+NAME = f"dozer-{os.getpid()}"
+"""One of its own: processes are found by it on the whole machine, where other runs of these tests may have theirs."""
+TARGET = {"name": NAME, "process": {"command": ["/bin/sleep", "100000"]}, "start_period": "1s"}
 
 
 @dataclass(kw_only=True)
@@ -86,14 +88,14 @@ def settings(receiver: Receiver, **notify: Any) -> dict[str, Any]:  # noqa: ANN4
 
 async def start(made: Site) -> None:
     """Start the product on a process that runs and is well."""
-    made.spawn("sleeper", "/bin/sleep", "100000", env={MARK: "sleeper"})
+    made.spawn("sleeper", "/bin/sleep", "100000", env={MARK: NAME})
     await made.start()
-    await made.well("sleeper")
+    await made.well(NAME)
 
 
 def kill_the_sleeper() -> None:
     """Kill the process that is watched."""
-    for pid in marked("sleeper"):
+    for pid in marked(NAME):
         os.kill(pid, signal.SIGKILL)
 
 
@@ -101,10 +103,10 @@ async def test_what_was_healed_alone_is_told(tmp_path: Path) -> None:
     async with receiving() as receiver, site(tmp_path, settings(receiver)) as made:
         await start(made)
         kill_the_sleeper()
-        incident = await made.incident("sleeper", Status.RESOLVED)
+        incident = await made.incident(NAME, Status.RESOLVED)
         told = await receiver.told("healed")
         assert told["incident"] == incident.id
-        assert told["target"] == "sleeper"
+        assert told["target"] == NAME
         assert told["links"]["incident"].endswith(f"/incidents/{incident.id}")
 
 
@@ -117,7 +119,7 @@ async def test_a_channel_that_was_out_is_told_later_once_and_in_order(tmp_path: 
         await until(receiver.asked.wait, "the channel to be tried")
         status, _ = await made.ask(f"/api/v1/approvals/{asked.id}/approve", method="POST", digest=asked.digest)
         assert status == 200
-        incident = await made.incident("sleeper", Status.RESOLVED)
+        incident = await made.incident(NAME, Status.RESOLVED)
         receiver.out = False
         await receiver.told("healed")
         assert receiver.kinds(incident.id) == ["approval", "healed"]
@@ -132,7 +134,7 @@ async def test_a_worker_killed_in_mid_send_loses_nothing_and_the_repeat_is_count
         await until(receiver.asked.wait, "a notice to be handed over")
         os.kill((await made.store.read(heartbeats.all_))["notify"].pid, signal.SIGKILL)
         receiver.held.set()
-        incident = await made.incident("sleeper", Status.RESOLVED)
+        incident = await made.incident(NAME, Status.RESOLVED)
 
         async def ended() -> list[Delivery]:
             found = await made.store.read(lambda rows: _of_incident(rows, incident.id))
@@ -170,7 +172,7 @@ async def test_who_acknowledges_ends_the_climb_and_an_approval_is_carried_out(tm
             f"/api/v1/approvals/{question['approval']}/approve", method="POST", digest=question["digest"]
         )
         assert status == 200
-        await made.incident("sleeper", Status.RESOLVED)
+        await made.incident(NAME, Status.RESOLVED)
         assert (await receiver.told("healed"))["incident"] == incident
 
 
