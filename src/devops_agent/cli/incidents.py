@@ -114,7 +114,7 @@ def show_incident(call: Call, incident: str) -> None:
         }
 
     whole = call.read(read)
-    diagnosis = last_diagnosis(whole["timeline"])
+    diagnosis = last_diagnosis(whole["timeline"], acted=any(one.started_at for one in whole["attempts"]))
     story = tell(
         whole["incident"], diagnosis=diagnosis, attempts=whole["attempts"], questions=whole["approvals"], now=call.now
     )

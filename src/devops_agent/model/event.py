@@ -30,6 +30,11 @@ def diagnosis_of(event: Event) -> Diagnosis | None:
     return from_json(to_json(event.data["found"]), Diagnosis)
 
 
-def last_diagnosis(timeline: Sequence[Event]) -> Diagnosis | None:
-    """Return what was diagnosed last; None before the first diagnosis."""
-    return next((found for event in reversed(timeline) if (found := diagnosis_of(event)) is not None), None)
+def last_diagnosis(timeline: Sequence[Event], *, acted: bool = False) -> Diagnosis | None:
+    """Return what was diagnosed last; None before the first diagnosis.
+
+    With `acted`, something was done about it: that it is well after that is no word on what was wrong.
+    """
+    found = [one for event in timeline if (one := diagnosis_of(event)) is not None]
+    wrong = [one for one in found if acted and not one.well]
+    return (wrong or found or [None])[-1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
@@ -11,12 +11,16 @@ from typing import Any
 
 import msgspec
 
-from devops_agent.model.event import Event
+from devops_agent.model.attempt import Attempt
+from devops_agent.model.diagnosis import Diagnosis
+from devops_agent.model.event import Event, last_diagnosis
 from devops_agent.model.fact import Fact, to_json
 from devops_agent.store.rows import Row, Rows, containing, from_us, storable, to_us
 
 GENESIS = "0" * 64
 _COLUMNS = "seq, at, incident, target, kind, actor, says, data_json, hash"
+_DIAGNOSES = 20
+"""So many of an incident's are looked at for the one that counts."""
 _ORIGIN = ContextVar("origin", default="")
 
 
@@ -94,6 +98,12 @@ def tail(rows: Rows, incident: str, *, before: int = 2**62, kind: str = "", limi
         limit=limit,
     )
     return [_event(row) for row in reversed(found)]
+
+
+def diagnosed(rows: Rows, incident: str, tried: Sequence[Attempt]) -> Diagnosis | None:
+    """Return what was found to be wrong in an incident of which `tried` are the attempts; None: nothing yet."""
+    found = tail(rows, incident, kind="diagnosis", limit=_DIAGNOSES)
+    return last_diagnosis(found, acted=any(one.started_at for one in tried))
 
 
 def kinds(rows: Rows, incident: str) -> dict[str, int]:

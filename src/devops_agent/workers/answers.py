@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from devops_agent.model.event import last_diagnosis
 from devops_agent.model.story import tell
 from devops_agent.store import approvals, attempts, events, incidents, targets
 
@@ -53,10 +52,11 @@ def _of_incident(rows: Rows, id_: str, *, now: datetime) -> str:
 
 
 def _story(rows: Rows, incident: Incident, *, now: datetime) -> str:
+    tried = attempts.of_incident(rows, incident.id)
     told = tell(
         incident,
-        diagnosis=last_diagnosis(events.tail(rows, incident.id, kind="diagnosis", limit=1)),
-        attempts=attempts.of_incident(rows, incident.id),
+        diagnosis=events.diagnosed(rows, incident.id, tried),
+        attempts=tried,
         questions=approvals.of_incident(rows, incident.id),
         now=now,
     )

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Path, Query
 
 from devops_agent.engine import commands
 from devops_agent.model.decision import Answer
-from devops_agent.model.event import last_diagnosis
 from devops_agent.model.incident import Incident
 from devops_agent.model.story import Story, tell
 from devops_agent.store import alerts, approvals, attempts, events, evidence, incidents, insights
@@ -66,7 +65,7 @@ async def story(desk: DeskOf, incident: IncidentId) -> schemas.Story:
     def read(rows: Rows) -> Story:
         found = _known(rows, incident)
         tried, asked = attempts.of_incident(rows, incident), approvals.of_incident(rows, incident)
-        diagnosis = last_diagnosis(events.tail(rows, incident, kind="diagnosis", limit=1))
+        diagnosis = events.diagnosed(rows, incident, tried)
         return tell(found, diagnosis=diagnosis, attempts=tried, questions=asked, now=now)
 
     return schemas.Story.model_validate(await desk.read(read))
@@ -105,7 +104,7 @@ async def explained(desk: DeskOf, incident: IncidentId) -> causes.Causes:
 
     def read(rows: Rows) -> causes.Causes:
         _known(rows, incident)
-        made = last_diagnosis(events.of_incident(rows, incident))
+        made = events.diagnosed(rows, incident, attempts.of_incident(rows, incident))
         found = insights.get(rows, incident)
         return causes.Causes(
             diagnosis=[causes.Hypothesis.model_validate(one) for one in made.hypotheses] if made else [],

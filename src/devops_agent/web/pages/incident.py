@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from devops_agent.engine.feedback import KINDS
-from devops_agent.model.event import diagnosis_of
 from devops_agent.model.story import tell
 from devops_agent.store import (
     alerts,
@@ -93,7 +92,7 @@ def _read(rows: Rows, one: Incident, *, now: datetime) -> dict[str, Any]:
     firing, every = alerts.counts(rows, one.id)
     seen = evidence.of_incident(rows, one.id)
     joined = alerts.of_incident(rows, one.id, limit=_ALERTS)
-    diagnosis = _last_diagnosis(rows, one)
+    diagnosis = events.diagnosed(rows, one.id, made)
     insight = insights.get(rows, one.id)
     return {
         "one": one,
@@ -142,11 +141,6 @@ def _timeline(rows: Rows, one: Incident, *, kind: str, before: int) -> dict[str,
         "earlier": earlier,
         "from_end": before == 2**62,
     }
-
-
-def _last_diagnosis(rows: Rows, one: Incident) -> Diagnosis | None:
-    last = events.tail(rows, one.id, kind="diagnosis", limit=1)
-    return diagnosis_of(last[0]) if last else None
 
 
 def _besides(diagnosis: Diagnosis | None, insight: Insight | None, one: Incident) -> list[Any]:
