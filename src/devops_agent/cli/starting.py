@@ -138,7 +138,8 @@ def run_both(call: Call, *, listen: str | None, login: bool) -> None:
     else:
         say.line(f"log in with `devops-agent login`, or with the token in {Path(settings.state_dir) / FILE}")
     sys.stdout.flush()
-    _become("-m", "devops_agent.app.parent", address, _config_word(call), listen=address)
+    told = "" if address == settings.web.listen else address
+    _become("-m", "devops_agent.app.parent", address, _config_word(call), listen=told)
 
 
 @command("agent", "devops-agent agent", data=False)

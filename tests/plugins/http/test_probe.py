@@ -81,6 +81,7 @@ async def test_latency_is_that_of_a_vital_check(probe: HttpProbe, server: Server
         (200, {"status": "DOWN"}, {}, "unhealthy", "says that it is DOWN"),
         (200, {"status": "unhealthy", "db": "lost"}, {}, "unhealthy", '"db": "lost"'),
         (503, {"status": "fail", "message": "no disk left"}, {}, "status", "answers 503: no disk left"),
+        (503, {"status": "unhealthy"}, {}, "status", "answers 503: unhealthy"),
         (503, {"error": {"message": "no database"}}, {}, "status", "answers 503: no database"),
         (
             503,

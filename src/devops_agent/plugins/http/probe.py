@@ -170,13 +170,14 @@ def _all_readings(seen: Sequence[_Seen]) -> list[_Piece]:
 def _what_is_wrong(check: Check, answer: Answer, json: object) -> tuple[str, str]:
     """Return one word and the rest of a sentence for the first thing that is not as expected; ("", "") for none."""
     if answer.status not in check.expect_status:
-        return "status", f"answers {answer.status}: {_told(json) or _excerpt(answer)}"
+        return "status", f"answers {answer.status}: {_in_words(answer, json)}"
     for path, expected in check.expect_json.items():
         found = _at(json, path)
         if not _same(found, expected):
             return "json", f"answers {path} = {_short(found)}, expected {_short(expected)}"
     if "status" not in check.expect_json and isinstance(word := _at(json, "status"), str) and word.lower() in UNWELL:
-        return "unhealthy", f"says that it is {word}: {_told(json) or _excerpt(answer)}"
+        more = _in_words(answer, json)
+        return "unhealthy", f"says that it is {word}" + (f": {more}" if more != word else "")
     if check.expect_body and check.expect_body.encode() not in answer.body:
         return "body", f"answers without {check.expect_body!r}: {_excerpt(answer)}"
     if check.max_latency is not None and answer.seconds > check.max_latency.total_seconds():
@@ -240,6 +241,13 @@ def _short(value: object) -> str:
 def _excerpt(answer: Answer) -> str:
     text = " ".join(answer.body[:1_000].decode(errors="replace").split())
     return (text if len(text) <= 200 else f"{text[:200]}…") or "an empty body"  # noqa: PLR2004 — what fits two lines
+
+
+def _in_words(answer: Answer, json: object) -> str:
+    """Return what an answer says for people: its messages, its status if it has nothing else, or how it begins."""
+    if isinstance(json, dict) and isinstance(status := json.get("status"), str) and len(json) == 1:
+        return status
+    return _told(json) or _excerpt(answer)
 
 
 def _told(json: object, *, depth: int = 3) -> str:
