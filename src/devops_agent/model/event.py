@@ -36,5 +36,5 @@ def last_diagnosis(timeline: Sequence[Event], *, acted: bool = False) -> Diagnos
     With `acted`, something was done about it: that it is well after that is no word on what was wrong.
     """
     found = [one for event in timeline if (one := diagnosis_of(event)) is not None]
-    wrong = [one for one in found if acted and not one.well]
-    return (wrong or found or [None])[-1]
+    counting = [one for one in found if acted and not one.well] or found
+    return counting[-1] if counting else None
