@@ -134,7 +134,9 @@ class Postman:
         self._desk = desk
         self._lines: dict[str, Line] = {}
         self._bell = desk.store.bell.on(outbox.QUEUE, "events")
-        self._tasks: set[asyncio.Task[Answer]] = set()
+        self._tasks: dict[asyncio.Task[Answer], Line] = {}
+        """What is under way until its answer was taken in: a place that is free earlier would be one message too many
+        that is lost together with the process."""
         self._answers: list[Answer] = []
         """Not written down yet."""
         self._route_at: datetime | None = None
@@ -258,7 +260,7 @@ class Postman:
             line = self._lines[parcel.delivery.channel]
             line.under_way += 1
             task = asyncio.create_task(self._send(parcel, line), name=f"notify {parcel.message.key}")
-            self._tasks.add(task)
+            self._tasks[task] = line
 
     async def _send(self, parcel: Parcel, line: Line) -> Answer:
         """Hand one message to its channel; whatever goes wrong there is an answer, too."""
@@ -277,8 +279,6 @@ class Postman:
             answer = self._failed(one, f"{type(error).__name__}: {error}", line, unclear=True)
         else:
             answer = Answer(delivery=one, at=clock.now(), receipt=receipt, revived=line.answered())
-        finally:
-            line.under_way -= 1
         self._desk.boundary(f"sent {parcel.message.key}")
         _log(answer, parcel.message)
         return answer
@@ -326,7 +326,7 @@ class Postman:
 
     def _take_in(self) -> None:
         for task in [task for task in self._tasks if task.done()]:
-            self._tasks.remove(task)
+            self._tasks.pop(task).under_way -= 1
             self._answers.append(task.result())
 
     async def _let_end(self) -> None:
@@ -335,7 +335,7 @@ class Postman:
             await asyncio.wait(self._tasks, timeout=_ENDING)
         for task in [task for task in self._tasks if not task.done()]:
             task.cancel()
-            self._tasks.remove(task)
+            self._tasks.pop(task).under_way -= 1
         self._take_in()
 
         def work(rows: Rows) -> None:
