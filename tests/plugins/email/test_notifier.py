@@ -1,7 +1,9 @@
 """Mail against a server on loopback."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -196,3 +198,25 @@ async def test_a_server_that_answers_letter_by_letter_holds_no_thread_once_it_is
             await sending
         async with asyncio.timeout(10):
             await gone.wait()
+
+
+async def test_what_was_given_up_before_it_began_is_not_sent(tmp_path: Path) -> None:
+    loop, begin, asked = asyncio.get_running_loop(), threading.Event(), asyncio.Event()
+    loop.set_default_executor(ThreadPoolExecutor(max_workers=1))
+    busy = loop.run_in_executor(None, begin.wait)  # the only thread there is
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        sending = asyncio.create_task(made(tmp_path, port, host="127.0.0.1").send(message()))
+        await asyncio.sleep(0)
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        begin.set()
+        await busy
+        await loop.run_in_executor(None, bool)  # after the one that was given up
+        assert not asked.is_set()

@@ -9,6 +9,7 @@ import smtplib
 import socket
 import ssl
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devops_agent.kit.posting import secret
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("devops_agent.notify.email")
 
 _READY = 220
+_CUT_EVERY = 0.1  # seconds
 _STAYS = range(500, 600)
 """Answers that stay (RFC 5321, 4.2.1); those from 400 pass."""
 
@@ -60,11 +62,13 @@ class Email:
         """
         made = mail(harmless(message), sender=self._config.sender, to=self._config.to)
         password = secret(self._tools, self._config.password_file) if self._config.password_file else ""
-        held: list[smtplib.SMTP] = []
+        held = _Held()
+        working = asyncio.get_running_loop().run_in_executor(None, self._hand_over, made, password, held)
         try:
-            refused = await asyncio.to_thread(self._hand_over, made, password, held)
+            refused = await asyncio.shield(working)
         except asyncio.CancelledError:
-            _cut(held)
+            held.given_up = True
+            _cut_until_done(held, working)
             raise
         if refused:
             log.warning("mail not taken for all", extra={"refused": ", ".join(refused)})
@@ -72,7 +76,7 @@ class Email:
         data = {"subject": first or str(made["Subject"])} | ({"refused": ", ".join(refused)} if refused else {})
         return Receipt(id=str(made["Message-ID"]), data=data)
 
-    def _hand_over(self, made: EmailMessage, password: str, held: list[smtplib.SMTP]) -> tuple[str, ...]:
+    def _hand_over(self, made: EmailMessage, password: str, held: _Held) -> tuple[str, ...]:
         """Talk to the server, noted in `held`; return the addresses that it refused."""
         place = f"{self._config.host}:{self._config.at}"
         begun = False
@@ -111,7 +115,7 @@ class Email:
             says = f"cannot send mail by {place}: {_words(error)}"
             raise NotifyError(says, permanent=False, unclear=begun) from error
 
-    def _connect(self, held: list[smtplib.SMTP]) -> smtplib.SMTP:
+    def _connect(self, held: _Held) -> smtplib.SMTP:
         """Open a connection that is as safe as the options want it."""
         config = self._config
         seconds = config.timeout.total_seconds()
@@ -124,7 +128,9 @@ class Email:
             server = smtplib.SMTP(timeout=seconds)
         # `connect` leaves it out, and certificates are checked against it.
         server._host = config.host  # type: ignore[attr-defined]  # noqa: SLF001
-        held.append(server)
+        held.server = server
+        if held.given_up:
+            raise smtplib.SMTPServerDisconnected("it was given up before it began")
         try:
             _see_ready(*server.connect(config.host, config.at))
             if config.security is Security.STARTTLS:
@@ -135,17 +141,32 @@ class Email:
         return server
 
 
+@dataclass(kw_only=True)
+class _Held:
+    """What a thread holds, for those who have given it up."""
+
+    server: smtplib.SMTP | None = None
+    given_up: bool = False
+
+
 def _see_ready(code: int, says: bytes) -> None:
     if code != _READY:
         raise smtplib.SMTPConnectError(code, says)
 
 
-def _cut(held: list[smtplib.SMTP]) -> None:
-    """End the connections, and so the threads: a server that answers letter by letter would hold them for ever."""
-    for server in held:
-        if server.sock is not None:
-            with contextlib.suppress(OSError):
-                server.sock.shutdown(socket.SHUT_RDWR)
+def _cut_until_done(held: _Held, working: asyncio.Future[tuple[str, ...]]) -> None:
+    """End the connections, and so the thread: a server that answers letter by letter would hold it for ever.
+
+    More than once: the thread may be about to open one.
+    """
+    if working.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            working.exception()  # nobody waits for it any more
+        return
+    if held.server is not None and held.server.sock is not None:
+        with contextlib.suppress(OSError):
+            held.server.sock.shutdown(socket.SHUT_RDWR)
+    asyncio.get_running_loop().call_later(_CUT_EVERY, _cut_until_done, held, working)
 
 
 def _words(error: Exception) -> str:
